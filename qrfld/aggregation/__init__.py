@@ -15,14 +15,13 @@ from qrfld.aggregation.errors import (
     UpdateShapeError,
     WeightError,
 )
-from qrfld.aggregation.evaluation import Report, trimmed_accuracy, trimmed_loss
+from qrfld.aggregation.evaluation import trimmed_accuracy
 from qrfld.aggregation.rules import Decision, Rule, aggregate, decide, mix, rule, rules
 
 __all__ = [
     "AggregationError",
     "Decision",
     "NonFiniteUpdateError",
-    "Report",
     "Rule",
     "RuleBoundError",
     "RuleError",
@@ -38,5 +37,4 @@ __all__ = [
     "rules",
     "suspects",
     "trimmed_accuracy",
-    "trimmed_loss",
 ]
