@@ -1,7 +1,6 @@
 """The `liboqs` provider: the native liboqs library through liboqs-python.
 
-Several times faster than OpenSSL. Four habits of the
-wrapper shape this module:
+Several times faster than OpenSSL. Four habits of the wrapper shape this module:
 
 - it zero-pads short keys and ciphertexts without a word: every length is checked first;
 - its objects are not safe to share between threads: each operation takes a fresh one, and a key
