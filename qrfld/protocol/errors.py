@@ -2,6 +2,8 @@
 
     ProtocolError
     ├── LocalProtocolError          our caller broke a rule: a bug on this side, nothing was sent
+    ├── TensorError                 bytes are not a model, or a model cannot be written
+    ├── ControlFrameError           a frame of the local control socket is refused
     └── RemoteProtocolError         the peer broke a rule: the connection is closed
         ├── SilentRejectError       a stranger: close without sending a byte
         ├── HandshakeError          the handshake failed; nothing more is sent
@@ -65,6 +67,14 @@ class ProtocolError(QrfldError):
 
 class LocalProtocolError(ProtocolError):
     """Our own caller asked for something that the protocol does not allow now; nothing was sent."""
+
+
+class TensorError(ProtocolError):
+    """Bytes are not a model, or a model cannot be written."""
+
+
+class ControlFrameError(ProtocolError):
+    """A frame of the local control socket is malformed or too large."""
 
 
 class RemoteProtocolError(ProtocolError):
