@@ -19,7 +19,6 @@ from typing import Annotated, ClassVar, Final
 from msgspec import Meta
 
 from qrfld.crypto.encoding import (
-    U8,
     U16,
     U32,
     U63,
@@ -224,7 +223,7 @@ class RunEnd(Message, frozen=True, kw_only=True):
 
     code: ClassVar[int] = 17
     run: Annotated[RunId, Key(0)]
-    state: Annotated[Annotated[U8, Meta(ge=1, le=3)], Key(2)]
+    state: Annotated[Annotated[int, Meta(ge=1, le=3)], Key(2)]
     reason: Annotated[Reason, Key(4)]
 
 

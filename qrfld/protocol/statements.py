@@ -1,10 +1,10 @@
 """What nodes sign about a run: its configuration, each update, the record of each round.
 
 These are the bodies; ``qrfld.crypto.signed`` seals and opens them (kinds RUN_CONFIG, UPDATE and
-ROUND_RECORD, each with an ML-DSA context of its own) and gives every statement its ID. A run is named by the first
-16 bytes of its configuration's statement ID, so a run ID commits to the federation, the task's
-digest, the rule and every member. Each round record names the one before it, so the last record's
-ID commits to the run's whole history.
+ROUND_RECORD, each with an ML-DSA context of its own) and gives every statement its ID. A run is
+named by the first 16 bytes of its configuration's statement ID, so a run ID commits to the
+federation, the task's digest, the rule and every member. Each round record names the one before it,
+so the last record's ID commits to the run's whole history.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from qrfld.crypto.encoding import (
-    U8,
     U16,
     U32,
     U63,
@@ -109,7 +108,7 @@ class UpdateEntry(Structure, frozen=True, kw_only=True):
     node: Annotated[Hash, Key(0)]
     update: Annotated[Hash, Key(2)]
     samples: Annotated[U32, Key(4)]
-    verdict: Annotated[Annotated[U8, Meta(ge=1, le=3)], Key(6)]
+    verdict: Annotated[Annotated[int, Meta(ge=1, le=3)], Key(6)]
 
 
 class RoundRecord(Structure, frozen=True, kw_only=True):
