@@ -11,7 +11,7 @@ Light on purpose: the command line imports this at every start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -85,7 +85,7 @@ class ControlDecoder(Generic[_Frame]):
         self._parse = parse
         self._max_bytes = max_bytes
         self._buffer = bytearray()
-        self._refused: ControlFrameError | None = None
+        self._refused: str | None = None
 
     @classmethod
     def requests(cls) -> ControlDecoder[Request]:
@@ -102,42 +102,36 @@ class ControlDecoder(Generic[_Frame]):
         """Bytes of an unfinished frame; nonzero at the end of the stream means it was cut."""
         return len(self._buffer)
 
-    def receive_data(self, data: bytes | bytearray | memoryview) -> Iterator[_Frame]:
-        """Yield the frames that ``data`` completes; iterate to the end before the next call.
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Append what the socket gave; take the frames out with ``next_frame``."""
+        if self._refused is None:
+            self._buffer += data
+
+    def next_frame(self) -> _Frame | None:
+        """Return the next whole frame, or None until more bytes come.
 
         Raises ControlFrameError, now and ever after, at the first frame that is refused.
         """
-        self._buffer += data
-        while self._refused is None:
-            size = self._frame_size()
-            if size is None:
-                return
-            payload = bytes(self._buffer[_LENGTH_BYTES:size])
-            del self._buffer[:size]
+        if self._refused is None:
             try:
-                frame = self._parse(_as_map(unpack_text(payload, max_bytes=self._max_bytes)))
-            except EncodingError as error:
-                self._refuse(f"a control frame is malformed: {error.message}")
-            except ControlFrameError as error:
-                self._refuse(error.message)
-            else:
-                yield frame
-        raise self._refused
+                return self._take()
+            except (EncodingError, ControlFrameError) as error:
+                self._buffer.clear()
+                self._refused = f"a control frame is refused: {error.message}"
+        raise ControlFrameError(self._refused)
 
-    def _frame_size(self) -> int | None:
-        """Return the bytes of the first frame with its length, None until all are here."""
+    def _take(self) -> _Frame | None:
         if len(self._buffer) < _LENGTH_BYTES:
             return None
         length = int.from_bytes(self._buffer[:_LENGTH_BYTES], "big")
         if length > self._max_bytes:
-            self._refuse(f"a control frame of {length} bytes, allowed are {self._max_bytes}")
+            raise ControlFrameError(f"{length} bytes, allowed are {self._max_bytes}")
+        end = _LENGTH_BYTES + length
+        if len(self._buffer) < end:
             return None
-        size = _LENGTH_BYTES + length
-        return size if len(self._buffer) >= size else None
-
-    def _refuse(self, message: str) -> None:
-        self._buffer.clear()
-        self._refused = ControlFrameError(message)
+        payload = bytes(self._buffer[_LENGTH_BYTES:end])
+        del self._buffer[:end]
+        return self._parse(_as_map(unpack_text(payload, max_bytes=self._max_bytes)))
 
 
 def _frame(body: dict[str, Any], max_bytes: int) -> bytes:
