@@ -1,0 +1,1 @@
+"""The protocol room: what two nodes say to each other, byte by byte; no sockets and no clock."""

@@ -1,0 +1,95 @@
+"""How the keys of a session follow from its secrets; PROTOCOL.md section "Key schedule".
+
+Everything here is arithmetic over `qrfld.crypto.schedule`; the labels are `qrfld.crypto.labels`.
+``H`` is the suite's hash and ``Hlen`` its length.
+
+    secret  = HKDF-Extract(salt = Hlen zeros, ss_mlkem ‖ ss_x25519)
+    master  = Expand-Label(secret, "master", th3, Hlen)
+
+A *chain* is one secret of Hlen bytes from which the key and nonce base of one direction follow.
+Its next generation is made by a one-way step, so that an old key cannot be had from a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from qrfld.crypto import labels
+from qrfld.crypto.aead import Cipher
+from qrfld.crypto.parameters import AEAD_KEY_SIZE, AEAD_NONCE_SIZE
+from qrfld.crypto.schedule import expand_label, extract, hash_size
+from qrfld.crypto.suites import HashName, from_wire
+
+
+def derive(wire_id: int, secret: bytes, label: bytes, context: bytes = b"") -> bytes:
+    """Expand-Label with the suite's hash to the length of that hash."""
+    name = from_wire(wire_id)[0].hash
+    return expand_label(name, secret, label, context, hash_size(name))
+
+
+def hybrid_secret(name: HashName, kem_shared: bytes, dh_shared: bytes) -> bytes:
+    """The secret of both key exchanges: unknown while either one is."""
+    return extract(name, bytes(hash_size(name)), kem_shared + dh_shared)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The secret of one direction; ``wire_id`` gives hash and AEAD."""
+
+    wire_id: int
+    secret: bytes = field(repr=False)
+
+    def cipher(self) -> Cipher:
+        """The AEAD under this generation's key."""
+        suite, aead = from_wire(self.wire_id)
+        return Cipher(aead, expand_label(suite.hash, self.secret, labels.KEY, b"", AEAD_KEY_SIZE))
+
+    def iv(self) -> bytes:
+        """The 12-byte nonce base of this generation."""
+        name = from_wire(self.wire_id)[0].hash
+        return expand_label(name, self.secret, labels.IV, b"", AEAD_NONCE_SIZE)
+
+    def next(self) -> Self:
+        """The next generation."""
+        return type(self)(self.wire_id, derive(self.wire_id, self.secret, labels.REKEY))
+
+
+@dataclass(frozen=True)
+class ChainPair:
+    """Both directions of one connection."""
+
+    initiator: Chain
+    responder: Chain
+
+    def sending(self, *, initiator: bool) -> Chain:
+        """The chain of our direction."""
+        return self.initiator if initiator else self.responder
+
+    def receiving(self, *, initiator: bool) -> Chain:
+        """The chain of the peer's direction."""
+        return self.responder if initiator else self.initiator
+
+
+def handshake_chains(wire_id: int, secret: bytes, th1: bytes) -> ChainPair:
+    """The chains that seal the payloads of M2 (responder) and M3 (initiator)."""
+    return ChainPair(
+        Chain(wire_id, derive(wire_id, secret, labels.HANDSHAKE_INITIATOR, th1)),
+        Chain(wire_id, derive(wire_id, secret, labels.HANDSHAKE_RESPONDER, th1)),
+    )
+
+
+def traffic_chains(wire_id: int, master: bytes) -> ChainPair:
+    """The chains of the control connection's records."""
+    return ChainPair(
+        Chain(wire_id, derive(wire_id, master, labels.TRAFFIC_INITIATOR)),
+        Chain(wire_id, derive(wire_id, master, labels.TRAFFIC_RESPONDER)),
+    )
+
+
+def bulk_chains(wire_id: int, bulk: bytes, transcript: bytes) -> ChainPair:
+    """The chains of a bulk connection's records; ``transcript`` is H over B1 and B2."""
+    return ChainPair(
+        Chain(wire_id, derive(wire_id, bulk, labels.BULK_INITIATOR, transcript)),
+        Chain(wire_id, derive(wire_id, bulk, labels.BULK_RESPONDER, transcript)),
+    )

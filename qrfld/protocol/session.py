@@ -1,0 +1,133 @@
+"""The values that a handshake takes in and gives out, and the shape of its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Protocol, Self
+
+from qrfld.crypto import labels
+from qrfld.crypto.aead import preferred_aead
+from qrfld.crypto.identity import Identity, NodeId, PublicIdentity
+from qrfld.crypto.parameters import Buffer
+from qrfld.crypto.schedule import expand_label
+from qrfld.crypto.suites import Aead, from_wire
+from qrfld.protocol.errors import LocalProtocolError
+from qrfld.protocol.frames import Kind
+from qrfld.protocol.keys import ChainPair
+from qrfld.protocol.records import Opener, Sealer
+
+FEDERATION_SIZE: Final = 32
+SESSION_ID_SIZE: Final = 16
+
+
+def _prefers_chacha() -> bool:
+    return preferred_aead() is Aead.CHACHA20_POLY1305
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Who we are in which federation, and what we accept.
+
+    ``suites``: the suite ids that the federation allows; our identity's must be among them, else
+    LocalProtocolError. ``prefers_chacha`` is measured if it is not given.
+    """
+
+    identity: Identity
+    federation: bytes
+    suites: tuple[int, ...]
+    prefers_chacha: bool = field(default_factory=_prefers_chacha)
+
+    def __post_init__(self) -> None:
+        if len(self.federation) != FEDERATION_SIZE:
+            raise LocalProtocolError(f"a federation id has 32 bytes, not {len(self.federation)}")
+        if self.identity.suite_id not in self.suites:
+            raise LocalProtocolError(
+                f"our identity is of suite {self.identity.suite_id}, "
+                f"the federation allows {', '.join(map(str, self.suites))}"
+            )
+
+
+@dataclass(frozen=True)
+class BulkSecret:
+    """What a session's bulk connection is joined with. ``suite`` is the wire number.
+
+    ``initiator`` says whether we initiated the session: its initiator dials, the other accepts.
+    """
+
+    session_id: bytes
+    suite: int
+    initiator: bool
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the handshake established. ``suite`` is the wire number, ``session_id`` 16 bytes."""
+
+    peer: PublicIdentity
+    suite: int
+    session_id: bytes
+    initiator: bool
+    bulk: BulkSecret
+    exporter_secret: bytes = field(repr=False)
+
+    @property
+    def node_id(self) -> NodeId:
+        """The peer's node ID."""
+        return self.peer.node_id
+
+    def exporter(self, label: bytes, size: int) -> bytes:
+        """``size`` bytes that only the two peers know, for the use that ``label`` names.
+
+        The label has at most 255 bytes.
+        """
+        name = from_wire(self.suite)[0].hash
+        return expand_label(name, self.exporter_secret, labels.EXPORTER, label, size)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A finished handshake or join: who seals, who opens, and the session.
+
+    ``session`` is None for a bulk connection, ``session_id`` names the one it belongs to.
+    """
+
+    sealer: Sealer
+    opener: Opener
+    initiator: bool
+    session_id: bytes
+    session: Session | None = None
+
+    @classmethod
+    def with_chains(cls, chains: ChainPair, origin: Session | BulkSecret) -> Self:
+        """The opened connection of a session: its control one, or one joined with its secret."""
+        initiator = origin.initiator
+        return cls(
+            sealer=Sealer(chains.sending(initiator=initiator)),
+            opener=Opener(chains.receiving(initiator=initiator)),
+            initiator=initiator,
+            session_id=origin.session_id,
+            session=origin if isinstance(origin, Session) else None,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A step's answer: bytes to send, and the result once there is one."""
+
+    send: bytes = b""
+    opened: Opened | None = None
+
+
+class Step(Protocol):
+    """One side of a handshake, fed with whole messages; used once."""
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of connection that this step opens, once it is known."""
+
+    def needed(self, got: Buffer) -> int:
+        """Length of the next message as far as ``got``, its beginning, tells."""
+
+    def receive(self, message: bytes) -> Outcome:
+        """Answer the next message."""
