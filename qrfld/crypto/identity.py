@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Final, Self
 
 from qrfld.crypto import labels
-from qrfld.crypto.errors import InvalidNodeIdError
+from qrfld.crypto.errors import InvalidKeyError, InvalidNodeIdError
 from qrfld.crypto.parameters import Buffer, exactly
 from qrfld.crypto.providers import SigningKey, provider_for
 from qrfld.crypto.suites import suite
@@ -107,7 +107,7 @@ class PublicIdentity:
     def verify(self, message: Buffer, signature: Buffer, context: bytes) -> None:
         """Return if this node signed `message` under `context`; else InvalidSignatureError."""
         scheme = provider_for(self.suite_id).signature(suite(self.suite_id).signature)
-        scheme.verify(self.public_key, message, signature, context)
+        scheme.verify(self.public_key, message, signature, _named(context))
 
     def __str__(self) -> str:
         return str(self.node_id)
@@ -147,7 +147,14 @@ class Identity(PublicIdentity):
 
     def sign(self, message: Buffer, context: bytes) -> bytes:
         """A signature over `message` under `context` (1 to 255 bytes)."""
-        return self._key.sign(message, context)
+        return self._key.sign(message, _named(context))
+
+
+def _named(context: bytes) -> bytes:
+    """The context itself: no identity signs or trusts anything whose use is not named."""
+    if not context:
+        raise InvalidKeyError("a signature needs a context that names its use")
+    return context
 
 
 def _check_character(digits: str) -> str:

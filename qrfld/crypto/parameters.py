@@ -79,10 +79,10 @@ def exactly(what: str, value: Buffer, size: int) -> bytes:
 
 
 def check_context(context: Buffer) -> bytes:
-    """An ML-DSA context: 1 to 255 bytes. No use in qrfld goes without one."""
+    """An ML-DSA context of at most 255 bytes (FIPS 204 section 5.2); InvalidKeyError if longer."""
     data = bytes(context)
-    if not 1 <= len(data) <= CONTEXT_MAX_SIZE:
-        raise InvalidKeyError(f"a signature context has 1 to 255 bytes, not {len(data)}")
+    if len(data) > CONTEXT_MAX_SIZE:
+        raise InvalidKeyError(f"a signature context has at most 255 bytes, not {len(data)}")
     return data
 
 

@@ -74,7 +74,7 @@ class SigningKey(Protocol):
         """The 32-byte seed: the secret itself."""
 
     def sign(self, message: Buffer, context: bytes) -> bytes:
-        """A hedged signature over `message` under `context` (1 to 255 bytes)."""
+        """A hedged signature over `message` under `context` (at most 255 bytes)."""
 
 
 class SignatureScheme(Protocol):
@@ -104,7 +104,7 @@ class SignatureScheme(Protocol):
     ) -> None:
         """Return if the signature verifies; InvalidSignatureError otherwise.
 
-        A public key or signature of the wrong length is InvalidKeyError, InvalidSignatureError.
+        A public key or context of the wrong length is an InvalidKeyError.
         """
 
 

@@ -63,8 +63,8 @@ class OpensslKem:
         private, _ = _KEMS[self.name]
         if seed is None:
             return OpensslKemKeyPair(private.generate(), self.ciphertext_size)
-        key = private.from_seed_bytes(exactly("KEM seed", seed, self.seed_size))
-        return OpensslKemKeyPair(key, self.ciphertext_size)
+        data = exactly("KEM seed", seed, self.seed_size)
+        return OpensslKemKeyPair(private.from_seed_bytes(data), self.ciphertext_size)
 
     def encapsulate(self, public_key: Buffer) -> tuple[bytes, bytes]:
         """A fresh (ciphertext, shared secret); InvalidKeyError if the key is not one."""
