@@ -90,6 +90,9 @@ class Join(Message, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Join(token_id={self.token_id.hex()}, name={self.name!r})"  # never the secret
 
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("token_id", self.token_id.hex()), ("name", self.name)]
+
 
 class Welcome(Message, frozen=True, kw_only=True):
     """The answer to Join: the federation's genesis and the new member's certificate."""

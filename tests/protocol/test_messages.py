@@ -189,7 +189,7 @@ def test_member_batches_keep_order_and_always_fit(sizes: list[tuple[int, int]]) 
 
 def test_join_does_not_show_its_secret() -> None:
     join = Join(token_id=RUN, secret=b"topsecret" + bytes(23), name="dora")
-    assert "topsecret" not in f"{join!r} {join}"
+    assert "topsecret" not in f"{join!r} {join} {join.__rich_repr__()}"
 
 
 BOMBS = {
