@@ -48,12 +48,14 @@ def read_private(path: Path, *, max_bytes: int, ours_only: bool = True) -> bytes
         descriptor = os.open(path, flags)
     except OSError as error:
         raise KeystoreError(f"cannot open {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _judge(path, os.fstat(descriptor), max_bytes, ours_only)
-        try:
+        with open(descriptor, "rb", closefd=False) as file:
             data = file.read(max_bytes + 1)
-        except OSError as error:
-            raise KeystoreError(f"cannot read {path}: {error.strerror}") from error
+    except OSError as error:
+        raise KeystoreError(f"cannot read {path}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
     if len(data) > max_bytes:
         raise _too_large(path, len(data), max_bytes)
     return data

@@ -48,7 +48,7 @@ class Signed(Structure, frozen=True, kw_only=True):
         if envelope.kind not in list(Kind):
             raise EncodingError(f"statements of kind {envelope.kind} are not known")
         if kind is not None and envelope.kind != kind:
-            raise EncodingError(f"a signed {_words(envelope.kind)} is not a {_words(kind)}")
+            raise EncodingError(f"a signed {_words(envelope.kind)} instead of: {_words(kind)}")
         if envelope.to_bytes() != bytes(data):
             raise EncodingError("a signed envelope has unsigned fields beside its own")
         return envelope
