@@ -91,25 +91,24 @@ def _write(value: object, check_key: Callable[[object], None]) -> bytes:
 
 def _ordered(value: object, check_key: Callable[[object], None], depth: int) -> object:
     """Return ``value`` checked, with every map in ascending order."""
-    match value:
-        case None | bool() | str() | bytes():
-            return value
-        case int():
-            if not _MIN_INTEGER <= value <= _MAX_INTEGER:
-                raise EncodingError(f"integer {value} does not fit in 64 bits")
-            return value
-        case float():
-            if not math.isfinite(value):
-                raise EncodingError(f"{value} is not a finite number")
-            return value
-        case list() | tuple():
-            _check_depth(depth)
-            return [_ordered(item, check_key, depth + 1) for item in value]
-        case dict():
-            _check_depth(depth)
-            for key in value:
-                check_key(key)
-            return {key: _ordered(value[key], check_key, depth + 1) for key in sorted(value)}
+    if value is None or isinstance(value, bytes | str | bool):
+        return value
+    if isinstance(value, int):
+        if not _MIN_INTEGER <= value <= _MAX_INTEGER:
+            raise EncodingError(f"integer {value} does not fit in 64 bits")
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise EncodingError(f"{value} is not a finite number")
+        return value
+    if isinstance(value, list | tuple):
+        _check_depth(depth)
+        return [_ordered(item, check_key, depth + 1) for item in value]
+    if isinstance(value, dict):
+        _check_depth(depth)
+        for key in value:
+            check_key(key)
+        return {key: _ordered(value[key], check_key, depth + 1) for key in sorted(value)}
     raise EncodingError(f"a value of type {type(value).__name__} has no encoding")
 
 

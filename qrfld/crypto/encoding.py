@@ -86,8 +86,7 @@ class Structure(msgspec.Struct, frozen=True, kw_only=True):
     def from_map(cls, m: dict[int, object]) -> Self:
         """Build from a map of integer keys, such as ``unpack`` returns. Raises EncodingError."""
         built, known = _build(cls, m)
-        if pack(built.to_map()) != pack(known):
-            raise EncodingError(f"{cls.__name__}: a field is not in its canonical form")
+        _check_same(built, known)
         return built
 
     @classmethod
@@ -96,7 +95,9 @@ class Structure(msgspec.Struct, frozen=True, kw_only=True):
         value = unpack(data, max_bytes=max_bytes)
         if not isinstance(value, dict):
             raise EncodingError(f"{cls.__name__} is a map, not {type(value).__name__}")
-        return cls.from_map(value)
+        built, known = _build(cls, value)
+        _check_same(built, known, data)
+        return built
 
 
 _S = TypeVar("_S", bound=Structure)
@@ -116,6 +117,13 @@ def _build(cls: type[_S], m: dict[int, object]) -> tuple[_S, dict[int, object]]:
     except msgspec.ValidationError as error:
         raise EncodingError(f"{cls.__name__}: {error}") from error
     return built, known
+
+
+def _check_same(built: Structure, known: dict[int, object], data: bytes | memoryview = b"") -> None:
+    """Check that ``built`` encodes to what came: to ``data``, or else to the known part of it."""
+    encoded = pack(built.to_map())
+    if encoded != data and encoded != pack(known):
+        raise EncodingError(f"{type(built).__name__}: a field is not in its canonical form")
 
 
 def _split(

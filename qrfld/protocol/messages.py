@@ -171,7 +171,6 @@ class RoundStart(Message, frozen=True, kw_only=True):
     model_bytes: Annotated[U63, Key(6)]
     previous: Annotated[Hash, Key(8)]
     seconds_left: Annotated[Seconds, Key(10)]
-    attempt: Annotated[U32, Key(12)]
 
 
 class Update(Message, frozen=True, kw_only=True):

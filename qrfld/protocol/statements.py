@@ -94,12 +94,11 @@ class UpdateStatement(Structure, frozen=True, kw_only=True):
 
     run: Annotated[Bytes16, Key(0)]
     round: Annotated[U32, Key(2)]
-    attempt: Annotated[U32, Key(4)]
-    base_model: Annotated[Hash, Key(6)]
-    update: Annotated[Hash, Key(8)]
-    update_bytes: Annotated[U63, Key(10)]
-    samples: Annotated[U32, Key(12)]
-    loss: Annotated[NonNegative, Key(14)]
+    base_model: Annotated[Hash, Key(4)]
+    update: Annotated[Hash, Key(6)]
+    update_bytes: Annotated[U63, Key(8)]
+    samples: Annotated[U32, Key(10)]
+    loss: Annotated[NonNegative, Key(12)]
 
 
 class UpdateEntry(Structure, frozen=True, kw_only=True):
@@ -112,7 +111,11 @@ class UpdateEntry(Structure, frozen=True, kw_only=True):
 
 
 class RoundRecord(Structure, frozen=True, kw_only=True):
-    """What happened in a round, signed by the coordinator and chained to the round before."""
+    """What happened in a round, signed by the coordinator and chained to the round before.
+
+    ``accuracy`` and ``loss`` summarise the reports of ``evaluations`` members; without a report
+    they are None.
+    """
 
     run: Annotated[Bytes16, Key(0)]
     round: Annotated[U32, Key(2)]
@@ -125,12 +128,13 @@ class RoundRecord(Structure, frozen=True, kw_only=True):
         Annotated[tuple[UpdateEntry, ...], Meta(max_length=MAX_RUN_MEMBERS)], Key(14)
     ]
     stragglers: Annotated[NodeIds, Key(16)]
-    accuracy: Annotated[Fraction, Key(18)]
-    loss: Annotated[NonNegative, Key(20)]
-    seconds: Annotated[NonNegative, Key(22)]
-    bytes_sent: Annotated[U63, Key(24)]
-    bytes_received: Annotated[U63, Key(26)]
-    finished_at: Annotated[U63, Key(28)]
+    evaluations: Annotated[Annotated[int, Meta(ge=0, le=MAX_RUN_MEMBERS)], Key(18)]
+    accuracy: Annotated[Fraction | None, Key(20)] = None
+    loss: Annotated[NonNegative | None, Key(22)] = None
+    seconds: Annotated[NonNegative, Key(24)]
+    bytes_sent: Annotated[U63, Key(26)]
+    bytes_received: Annotated[U63, Key(28)]
+    finished_at: Annotated[U63, Key(30)]
 
     def __post_init__(self) -> None:
         nodes = [entry.node for entry in self.updates] + list(self.stragglers)
@@ -138,6 +142,9 @@ class RoundRecord(Structure, frozen=True, kw_only=True):
             raise EncodingError("a node stands twice in a round record")
         if len(nodes) > MAX_RUN_MEMBERS:
             raise EncodingError(f"{len(nodes)} nodes in a record, allowed are {MAX_RUN_MEMBERS}")
+        scored = self.evaluations > 0
+        if (self.accuracy is not None) is not scored or (self.loss is not None) is not scored:
+            raise EncodingError("a record has accuracy and loss exactly if members evaluated")
 
 
 def pairs(params: Mapping[str, Param]) -> tuple[tuple[str, Param], ...]:

@@ -49,7 +49,6 @@ EXAMPLES: dict[type[Message], Message] = {
             model_bytes=9,
             previous=H,
             seconds_left=1.5,
-            attempt=0,
         ),
         MESSAGES[12](statement=b"s"),
         MESSAGES[13](run=RUN, round=1, update=H, accepted=True, reason=""),

@@ -52,7 +52,6 @@ CONFIG = RunConfig(
 UPDATE = UpdateStatement(
     run=RUN,
     round=1,
-    attempt=0,
     base_model=H,
     update=H,
     update_bytes=100,
@@ -69,6 +68,7 @@ RECORD = RoundRecord(
     f=0,
     updates=(UpdateEntry(node=b"a" * 32, update=H, samples=10, verdict=1),),
     stragglers=(b"b" * 32,),
+    evaluations=2,
     accuracy=0.5,
     loss=0.5,
     seconds=2.0,
@@ -111,7 +111,11 @@ def test_config_and_record_round_trip(data: st.DataObject) -> None:
         free = {
             name: hint
             for name, (_, hint) in fields(type(body)).items()
-            if name not in {"params", "members", "quorum", "updates", "stragglers"}
+            if name
+            not in {
+                *("params", "members", "quorum", "updates", "stragglers"),
+                *("evaluations", "accuracy", "loss"),
+            }
         }
         name = data.draw(st.sampled_from(sorted(free)))
         value = data.draw(values(free[name]))
@@ -210,6 +214,14 @@ def test_record_that_counts_a_node_twice_is_refused() -> None:
     entry = RECORD.updates[0]
     for changes in ({"updates": (entry, entry)}, {"stragglers": (entry.node,)}):
         with pytest.raises(EncodingError, match="twice"):
+            msgspec.structs.replace(RECORD, **changes)
+
+
+def test_record_has_scores_exactly_if_members_evaluated() -> None:
+    unscored = msgspec.structs.replace(RECORD, evaluations=0, accuracy=None, loss=None)
+    assert RoundRecord.from_bytes(unscored.to_bytes()) == unscored
+    for changes in ({"evaluations": 0}, {"accuracy": None}, {"loss": None}):
+        with pytest.raises(EncodingError, match="exactly if"):
             msgspec.structs.replace(RECORD, **changes)
 
 

@@ -33,7 +33,6 @@ def test_statement_vector() -> None:
     update = UpdateStatement(
         run=RUN,
         round=1,
-        attempt=0,
         base_model=b"\x11" * 32,
         update=b"\x22" * 32,
         update_bytes=2600,
@@ -41,11 +40,11 @@ def test_statement_vector() -> None:
         loss=0.5,
     )
     assert update.to_bytes().hex() == (
-        f"8800c410{RUN.hex()}0201040006c420{'11' * 32}08c420{'22' * 32}"
-        "0acd0a280ccd011f0ecb3fe0000000000000"
+        f"8700c410{RUN.hex()}020104c420{'11' * 32}06c420{'22' * 32}"
+        "08cd0a280acd011f0ccb3fe0000000000000"
     )
     signed = seal(Identity.from_seed(1, bytes(32)), Kind.UPDATE, update)
-    name = "1e0119f0ea6c2ecdf63112c670a9625c7f9315ef17cc7b43524508d33eefaaf2"
+    name = "48a7c88f8c8923fdb62826fdb08b7e428a634f64935dc5c2f20911091766e06b"
     assert statement_id(signed).hex() == name
     assert run_id(signed).hex() == name[:32]
 
