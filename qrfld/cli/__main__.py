@@ -1,0 +1,5 @@
+"""``python -m qrfld.cli`` is `qrfl`."""
+
+from qrfld.cli import main
+
+main()

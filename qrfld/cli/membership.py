@@ -1,0 +1,165 @@
+"""Founding a federation, joining one, inviting others, and who this node is."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from qrfld.cli import passphrases, text
+from qrfld.cli.arguments import seconds
+from qrfld.cli.session import current
+from qrfld.errors import UsageError
+
+if TYPE_CHECKING:
+    from qrfld.api import NodeInfo
+
+SUITES: Final = (1, 2)
+MAX_TOKEN_CHARACTERS: Final = 4096
+
+Name = Annotated[
+    str | None, typer.Option(metavar="NAME", help="This node's name. [default: the host's name]")
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Where peers connect to. [default: 0.0.0.0:7483]"),
+]
+Advertise = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT", help="An address to tell peers; may be repeated."),
+]
+Prompt = Annotated[
+    bool,
+    typer.Option(
+        "--passphrase",
+        help="Ask for a passphrase that opens the keystore, instead of making a key file.",
+    ),
+]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Read the passphrase from a file's first line."),
+]
+
+
+def init(
+    federation: Annotated[str, typer.Option(metavar="NAME", help="The federation's name.")],
+    name: Name = None,
+    suite: Annotated[
+        int, typer.Option(metavar="1|2", help="1: ML-KEM-768, ML-DSA-65. 2: ML-KEM-1024, ML-DSA-87")
+    ] = 1,
+    listen: Listen = None,
+    advertise: Advertise = None,
+    passphrase: Prompt = False,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Found a federation with this node in it.
+
+    The node is its first member and validator: it can invite others.
+
+    The keystore is opened by a key file beside it (for unattended starts), or by a passphrase:
+    --passphrase asks, --passphrase-file or QRFLD_PASSPHRASE give it.
+    """
+    if suite not in SUITES:
+        raise UsageError(f"there is no suite {suite}", hint="choose --suite 1 or --suite 2")
+    unlock = passphrases.unlock(prompt=passphrase, file=passphrase_file)
+    from qrfld import api
+
+    info = api.init_federation(
+        current().paths,
+        name=name or os.uname().nodename,
+        federation=federation,
+        suite_id=suite,
+        unlock=unlock,
+        listen=listen,
+        advertise=advertise or (),
+    )
+    _show(info)
+    current().note("\nNext: `qrfl up` starts the daemon, `qrfl token create` invites a member.")
+
+
+def join(
+    token: Annotated[str, typer.Argument(help="A token from `qrfl token create`; - reads stdin.")],
+    name: Name = None,
+    listen: Listen = None,
+    advertise: Advertise = None,
+    passphrase: Prompt = False,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Join a federation with a one-time token.
+
+    The issuer's daemon must be running and reachable. A token is a secret: `-` reads it from
+    standard input and keeps it out of the shell's history.
+    """
+    given = sys.stdin.read(MAX_TOKEN_CHARACTERS) if token == "-" else token  # noqa: S105
+    unlock = passphrases.unlock(prompt=passphrase, file=passphrase_file)
+    from qrfld import api
+
+    info = api.join_federation(
+        current().paths,
+        given.strip(),
+        name=name or os.uname().nodename,
+        unlock=unlock,
+        listen=listen,
+        advertise=advertise or (),
+    )
+    _show(info)
+    current().note("\nNext: `qrfl up` starts the daemon.")
+
+
+def show_id() -> None:
+    """Show this node's ID and federation.
+
+    The daemon need not run.
+    """
+    from qrfld import api
+
+    _show(api.node_info(current().paths))
+
+
+def create(
+    expires: Annotated[
+        str, typer.Option(metavar="TIME", help="How long it is valid: 90s, 15m, 2h, 7d.")
+    ] = "1h",
+) -> None:
+    """Make a one-time token that lets one new member join."""
+    answer = current().call("token.create", expires_seconds=seconds(expires))
+    current().show(answer, answer["token"])
+    current().note(
+        f"\nIt admits one member within {_remaining(answer['expires_at'])}; "
+        "treat it as a password.\nOn the new machine: qrfl join TOKEN --name NAME"
+    )
+
+
+def list_tokens() -> None:
+    """List the tokens this node has issued, without their secrets."""
+    answer = current().call("token.list")
+    current().show(
+        answer,
+        text.table(("TOKEN", "STATE", "EXPIRES IN", "REDEEMED BY"), map(_row, answer["tokens"])),
+    )
+
+
+def _row(token: dict[str, Any]) -> tuple[str, str, str, str]:
+    left = _remaining(token["expires_at"]) if token["state"] == "open" else "-"
+    return token["id"], token["state"], left, token["redeemed_by"] or "-"
+
+
+def _remaining(expires_at: float) -> str:
+    return text.duration(round(expires_at - time.time()))
+
+
+def _show(info: NodeInfo) -> None:
+    shown = {
+        "name": info.name,
+        "node ID": info.node_id,
+        "federation": info.federation,
+        "federation ID": info.federation_id,
+        "suite": info.suite,
+        "home": info.home,
+    }
+    current().show(dataclasses.asdict(info), text.fields(shown))
