@@ -1,0 +1,89 @@
+"""The key schedule against a second implementation of its formulas, written from PROTOCOL.md."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import pytest
+
+from qrfld.protocol.keys import (
+    Chain,
+    bulk_chains,
+    derive,
+    handshake_chains,
+    hybrid_secret,
+    traffic_chains,
+)
+
+SECRET, CONTEXT = bytes(range(48)), bytes(range(48, 96))
+WIRE = {0x0101: "sha384", 0x0201: "sha384", 0x0102: "sha512", 0x0202: "sha512"}
+
+
+def expand_label(name: str, secret: bytes, label: bytes, context: bytes, size: int) -> bytes:
+    info = size.to_bytes(2) + bytes([len(label)]) + label + bytes([len(context)]) + context
+    out, block, count = b"", b"", 1
+    while len(out) < size:
+        block = hmac.digest(secret, block + info + bytes([count]), name)
+        out += block
+        count += 1
+    return out[:size]
+
+
+@pytest.mark.parametrize("name", ["sha384", "sha512"])
+def test_hybrid_secret_is_extract_over_both_with_zeros_as_salt(name: str) -> None:
+    size = hashlib.new(name).digest_size
+    expected = hmac.digest(bytes(size), b"\x01" * 32 + b"\x02" * 32, name)
+    assert hybrid_secret(name, b"\x01" * 32, b"\x02" * 32) == expected  # type: ignore[arg-type]
+
+
+def test_hybrid_secret_changes_with_either_half() -> None:
+    secrets = {
+        hybrid_secret("sha384", kem * 32, dh * 32) for kem in (b"a", b"b") for dh in (b"a", b"b")
+    }
+    assert len(secrets) == 4
+
+
+@pytest.mark.parametrize("wire_id", WIRE)
+def test_chains_follow_the_labels_of_the_spec(wire_id: int) -> None:
+    name = WIRE[wire_id]
+    size = hashlib.new(name).digest_size
+
+    def expected(label: bytes, context: bytes = b"") -> bytes:
+        return expand_label(name, SECRET, label, context, size)
+
+    handshake = handshake_chains(wire_id, SECRET, CONTEXT)
+    assert handshake.initiator.secret == expected(b"handshake initiator", CONTEXT)
+    assert handshake.responder.secret == expected(b"handshake responder", CONTEXT)
+    traffic = traffic_chains(wire_id, SECRET)
+    assert traffic.initiator.secret == expected(b"traffic initiator")
+    assert traffic.responder.secret == expected(b"traffic responder")
+    bulk = bulk_chains(wire_id, SECRET, CONTEXT)
+    assert bulk.initiator.secret == expected(b"bulk initiator", CONTEXT)
+    assert bulk.responder.secret == expected(b"bulk responder", CONTEXT)
+    assert derive(wire_id, SECRET, b"master", CONTEXT) == expected(b"master", CONTEXT)
+
+
+@pytest.mark.parametrize("wire_id", WIRE)
+def test_chain_gives_key_iv_and_next_generation(wire_id: int) -> None:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
+    name = WIRE[wire_id]
+    chain = Chain(wire_id, SECRET)
+    key = expand_label(name, SECRET, b"key", b"", 32)
+    theirs = AESGCM(key) if wire_id >> 8 == 1 else ChaCha20Poly1305(key)
+    assert chain.cipher().seal(chain.iv(), b"text", b"aad") == theirs.encrypt(
+        expand_label(name, SECRET, b"iv", b"", 12), b"text", b"aad"
+    )
+    size = hashlib.new(name).digest_size
+    assert chain.next().secret == expand_label(name, SECRET, b"rekey", b"", size)
+
+
+def test_directions_are_each_others_mirror() -> None:
+    chains = traffic_chains(0x0101, SECRET)
+    assert chains.sending(initiator=True) is chains.receiving(initiator=False) is chains.initiator
+    assert chains.sending(initiator=False) is chains.receiving(initiator=True) is chains.responder
+
+
+def test_chain_hides_its_secret() -> None:
+    assert "x01" not in repr(Chain(0x0101, SECRET))
