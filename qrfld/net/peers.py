@@ -1,0 +1,413 @@
+"""The mesh: every admitted member, the sessions with them, and who hears which message.
+
+Below ten nodes the overlay is a full mesh: each node keeps one session with every other member.
+Either side may dial, so that a node behind NAT takes part; the side with the lower node ID dials
+first, the other after `DIAL_HEAD_START` s. When two sessions exist nevertheless, both sides keep
+the one that the lower node ID dialled, and among those the newest.
+
+Membership spreads by anti-entropy: on every new session both sides send a digest of the members
+they know (node ID and sequence of the address record); each answers with what the other lacks, and
+passes on what it learns. Certificates and address records are checked offline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qrfld.crypto.identity import NodeId, PublicIdentity
+from qrfld.crypto.suites import suite_name
+from qrfld.errors import QrfldError
+from qrfld.net.admission import Issuer
+from qrfld.net.dialer import connect, connect_bulk
+from qrfld.net.errors import NetError, PeerUnreachableError, SessionClosedError, TransferError
+from qrfld.net.link import Link
+from qrfld.net.members import Members
+from qrfld.net.session import Session
+from qrfld.net.transfer import Transfers
+from qrfld.protocol.bulk import BulkSecret
+from qrfld.protocol.errors import ErrorCode
+from qrfld.protocol.messages import Digest, Hello, Join, Message, Refused
+from qrfld.protocol.messages import Members as MembersMessage
+from qrfld.protocol.session import Endpoint
+
+log = logging.getLogger("qrfld.peers")
+
+DIAL_HEAD_START = 2.0
+BACKOFF_FIRST = 0.5
+BACKOFF_MOST = 60.0
+ADMISSION_SECONDS = 5.0
+
+M = TypeVar("M", bound=Message)
+Handler = Callable[[NodeId, M], Awaitable[None]]
+Callback = Callable[[NodeId], Coroutine[None, None, None]]
+
+
+@dataclass(eq=False)
+class Dialling:
+    """What is known of our attempts to reach one member."""
+
+    task: asyncio.Task[None]
+    last_error: str = ""
+    since: float = 0.0
+
+
+@dataclass(eq=False)
+class Traffic:
+    """Bytes of sessions that have ended."""
+
+    sent: int = 0
+    received: int = 0
+
+
+@dataclass(eq=False)
+class Peers:
+    """Sessions with all members; the one door through which services send and hear messages."""
+
+    endpoint: Endpoint
+    members: Members
+    transfers: Transfers
+    issuer: Issuer
+    max_sessions: int
+    sessions: dict[NodeId, Session] = field(default_factory=dict)
+    bulk_secrets: dict[bytes, BulkSecret] = field(default_factory=dict)
+    dialling: dict[NodeId, Dialling] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
+
+    def __post_init__(self) -> None:
+        self._handlers: dict[type[Message], Handler[Message]] = {}
+        self._on_connected: list[Callback] = []
+        self._on_disconnected: list[Callable[[NodeId], None]] = []
+        self._live: dict[bytes, Session] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._jitter = secrets.SystemRandom()
+        self.handle(Digest, self._hear_digest)
+        self.handle(MembersMessage, self._hear_members)
+        self.handle(Refused, self._hear_refused)
+
+    # the surface for services
+
+    @property
+    def node_id(self) -> NodeId:
+        """Our own node ID."""
+        return self.endpoint.identity.node_id
+
+    def handle(self, kind: type[M], handler: Handler[M]) -> None:
+        """Name the one handler of a message type."""
+        self._handlers[kind] = handler  # type: ignore[assignment]  # keyed by its own type
+
+    def on_connected(self, callback: Callback) -> None:
+        """Have ``callback`` awaited for every member whose session becomes ready."""
+        self._on_connected.append(callback)
+
+    def on_disconnected(self, callback: Callable[[NodeId], None]) -> None:
+        """Have ``callback`` called for every member whose session ends."""
+        self._on_disconnected.append(callback)
+
+    def connected(self) -> set[NodeId]:
+        """Members we have a ready session with, and ourselves."""
+        ready = {n for n, s in self.sessions.items() if s.ready.is_set() and not s.closed.is_set()}
+        return ready | {self.node_id}
+
+    def identity_of(self, node: NodeId) -> PublicIdentity | None:
+        """The public key of an admitted member, None for a stranger."""
+        known = self.members.get(node)
+        return known.member.identity if known else None
+
+    async def send(self, node: NodeId, message: Message) -> bool:
+        """Send to one member, or to ourselves; False when there is no session to carry it."""
+        if node == self.node_id:
+            self._spawn(self._deliver(node, message))
+            return True
+        session = self.sessions.get(node)
+        if session is None or not session.ready.is_set():
+            return False
+        try:
+            await session.send(message)
+        except SessionClosedError:
+            return False
+        return True
+
+    async def broadcast(self, nodes: list[NodeId], message: Message) -> None:
+        """Send to many at once; those without a session hear it when they ask or reconnect."""
+        await asyncio.gather(*(self.send(node, message) for node in nodes))
+
+    async def fetch(self, node: NodeId, blob: bytes, size: int) -> Path:
+        """Bring a blob here from a member (see `Transfers.fetch`)."""
+        session = self.sessions.get(node)
+        if (here := self.transfers.local(blob)) is not None:
+            return here
+        if session is None:
+            raise TransferError(f"no session with {node.short} to fetch a blob from")
+        return await self.transfers.fetch(session, blob, size)
+
+    def label(self, node: NodeId) -> str:
+        """How logs name a node."""
+        return self.members.label(node)
+
+    def name(self, node: NodeId) -> str:
+        """The name a node was admitted under."""
+        return self.members.name(node)
+
+    def everybody(self) -> list[NodeId]:
+        """All admitted members, ourselves included, in the order of their admission here."""
+        return [known.member.node_id for known in self.members]
+
+    def describe(self, node: NodeId, now: float) -> dict[str, Any]:
+        """One member and the session with it, as a plain map; ``now`` is loop time."""
+        session, dialling = self.sessions.get(node), self.dialling.get(node)
+        alive = session if session is not None and node in self.connected() else None
+        where = self.members.addresses(node)
+        state = "self" if node == self.node_id else "connected" if alive else "connecting"
+        if state == "connecting" and dialling is not None and dialling.last_error:
+            state = "unreachable"
+        since = alive.started if alive else dialling.since if dialling else now
+        return {
+            "id": str(node),
+            "short": node.short,
+            "name": self.members.name(node),
+            "state": state,
+            "address": alive.address if alive else where[0] if where else "",
+            "since_seconds": max(0.0, now - since),
+            "suite": suite_name(alive.protocol.suite) if alive else "",
+            "rtt_ms": alive.rtt * 1000 if alive and alive.rtt is not None else None,
+            "bytes_sent": alive.bytes_sent if alive else 0,
+            "bytes_received": alive.bytes_received if alive else 0,
+            "last_error": "" if alive or dialling is None else dialling.last_error,
+        }
+
+    def total_traffic(self) -> Traffic:
+        """All bytes sent and received over sockets since the start."""
+        live = self._live.values()
+        return Traffic(
+            self.traffic.sent + sum(s.bytes_sent for s in live),
+            self.traffic.received + sum(s.bytes_received for s in live),
+        )
+
+    # life
+
+    def start(self) -> None:
+        """Dial everybody we know."""
+        for node in self.members.targets():
+            self._keep_dialling(node)
+        self._spawn(self._keep_alive())
+
+    async def stop(self) -> None:
+        """Say goodbye on every session and end all tasks."""
+        for dialling in self.dialling.values():
+            dialling.task.cancel()
+        for session in list(self._live.values()):
+            session.close(ErrorCode.SHUTTING_DOWN, "the daemon stops")
+        tasks = [*self._tasks, *(d.task for d in self.dialling.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def full(self) -> bool:
+        """Whether no further session is taken on."""
+        return len(self._live) >= self.max_sessions
+
+    def adopt(self, session: Session) -> None:
+        """Take over a fresh session, dialled by either side."""
+        self._spawn(self._run(session))
+
+    def attach_bulk(self, session_id: bytes, link: Link) -> bool:
+        """Give an accepted bulk link to the session it was derived from."""
+        session = self._live.get(session_id)
+        if session is None or session.bulk is not None or session.closed.is_set():
+            return False
+        self.bulk_secrets.pop(session_id, None)
+        session.bulk = link
+        link.owner = session
+        session.bulk_attached.set()
+        return True
+
+    # sessions
+
+    async def _run(self, session: Session) -> None:
+        session_id = session.protocol.session_id
+        self._live[session_id] = session
+        if not session.initiator:
+            self.bulk_secrets[session_id] = session.protocol.bulk
+        try:
+            if await self._admit(session):
+                await self._serve(session)
+        except (QrfldError, TimeoutError) as error:
+            log.info("session with %s ended: %s", session.address, error or "timed out")
+            session.abort(SessionClosedError(str(error) or "timed out"))
+        finally:
+            self._forget(session)
+
+    async def _admit(self, session: Session) -> bool:
+        """Exchange hellos, settle double sessions, open the bulk link; False: nothing to serve."""
+        async with asyncio.timeout(ADMISSION_SECONDS):
+            await session.send(self.members.hello())
+            if (event := await session.messages.get()) is None:
+                raise SessionClosedError(f"closed before its hello: {session.error}")
+            match event.message:
+                case Hello() as hello:
+                    session.member, new = await self.members.learn(
+                        hello.certificate, hello.addresses, expected=session.node_id
+                    )
+                case Join() as join if not session.initiator:
+                    await self._answer_join(session, join)
+                    return False
+                case other:
+                    raise NetError(f"{type(other).__name__} came before a hello")
+            session.consumed(event)
+            if not self._keep(session):
+                session.close(ErrorCode.DUPLICATE_SESSION, "another session is kept")
+                return False
+            if session.initiator:
+                await connect_bulk(session, session.protocol.bulk)
+            else:
+                await session.bulk_attached.wait()
+        if new:
+            await self._pass_on([session.node_id], not_to=session.node_id)
+        return not session.closed.is_set()
+
+    async def _answer_join(self, session: Session, join: Join) -> None:
+        certificate = await self.issuer.answer(session, join)
+        if certificate is not None:
+            log.info("admitted %s (%s)", session.node_id.short, join.name)
+            await self.members.learn(certificate, None, expected=session.node_id)
+            await self._pass_on([session.node_id], not_to=session.node_id)
+        # The joiner closes once it has its answer; a stranger who does not is closed here.
+        await asyncio.wait_for(session.closed.wait(), ADMISSION_SECONDS)
+
+    def _keep(self, session: Session) -> bool:
+        """Decide between this session and one we already have with the same member."""
+        node = session.node_id
+        other = self.sessions.get(node)
+        if other is not None and not other.closed.is_set():
+            if self._rank(session) < self._rank(other):
+                return False
+            other.close(ErrorCode.DUPLICATE_SESSION, "a newer session is kept")
+        self.sessions[node] = session
+        self._keep_dialling(node)
+        return True
+
+    def _rank(self, session: Session) -> bool:
+        """Whether the lower of the two node IDs dialled."""
+        return session.initiator == (self.node_id < session.node_id)
+
+    async def _serve(self, session: Session) -> None:
+        session.ready.set()
+        log.info("session with %s (%s)", self.members.label(session.node_id), session.address)
+        await session.send(self.members.digest())
+        for callback in self._on_connected:
+            self._spawn(callback(session.node_id))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.transfers.serve(session))
+            group.create_task(self._listen(session))
+
+    async def _listen(self, session: Session) -> None:
+        while (event := await session.messages.get()) is not None:
+            await self._deliver(session.node_id, event.message)
+            session.consumed(event)
+
+    async def _deliver(self, node: NodeId, message: Message) -> None:
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            log.warning("%s sent a %s, unasked", self.members.label(node), type(message).__name__)
+            return
+        try:
+            await handler(node, message)
+        except QrfldError as error:
+            log.warning("%s from %s: %s", type(message).__name__, self.members.label(node), error)
+
+    def _forget(self, session: Session) -> None:
+        session_id, node = session.protocol.session_id, session.node_id
+        session.abort(SessionClosedError("ended"))
+        self._live.pop(session_id, None)
+        self.bulk_secrets.pop(session_id, None)
+        self.traffic.sent += session.bytes_sent
+        self.traffic.received += session.bytes_received
+        if self.sessions.get(node) is session:
+            del self.sessions[node]
+            if session.bulk is not None:
+                log.info("lost %s: %s", self.members.label(node), session.error)
+                for callback in self._on_disconnected:
+                    callback(node)
+
+    async def _keep_alive(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1.0)
+            for session in list(self._live.values()):
+                session.keep_alive(loop.time())
+
+    # dialling
+
+    def _keep_dialling(self, node: NodeId) -> None:
+        if node != self.node_id and node not in self.dialling:
+            task = asyncio.create_task(self._dial_forever(node))
+            self.dialling[node] = Dialling(task, since=asyncio.get_running_loop().time())
+
+    async def _dial_forever(self, node: NodeId) -> None:
+        failures = 0
+        if self.node_id > node:
+            await asyncio.sleep(DIAL_HEAD_START)
+        while True:
+            if (session := self.sessions.get(node)) is not None:
+                await session.closed.wait()
+                failures = 0
+            elif not self.full() and await self._dial(node):
+                failures = 0
+            else:
+                failures += 1
+            # Full jitter: everybody who lost the same peer would otherwise come back at once.
+            ceiling = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(failures, 10))
+            await asyncio.sleep(self._jitter.uniform(0, ceiling))
+
+    async def _dial(self, node: NodeId) -> bool:
+        """Try every address of a member once; True after a session that was ours to serve."""
+        dialling = self.dialling[node]
+        for address in self.members.addresses(node):
+            try:
+                session = await connect(self.endpoint, node, address)
+            except PeerUnreachableError as error:
+                dialling.last_error = str(error)
+                continue
+            dialling.last_error = ""
+            await self._run(session)
+            return session.ready.is_set()
+        return False
+
+    # membership
+
+    async def _hear_digest(self, node: NodeId, digest: Digest) -> None:
+        for message in self.members.missing_from(digest):
+            await self.send(node, message)
+
+    async def _hear_members(self, node: NodeId, message: MembersMessage) -> None:
+        fresh = []
+        for entry in message.entries:
+            member, new = await self.members.learn(entry.certificate, entry.addresses)
+            self._keep_dialling(member.node_id)
+            if new:
+                fresh.append(member.node_id)
+        await self._pass_on(fresh, not_to=node)
+
+    async def _pass_on(self, fresh: list[NodeId], *, not_to: NodeId) -> None:
+        others = [n for n in self.sessions if n != not_to]
+        for message in self.members.entries(fresh):
+            await self.broadcast(others, message)
+
+    async def _hear_refused(self, node: NodeId, refused: Refused) -> None:
+        log.warning("%s refused message %d: %s", node.short, refused.about, refused.reason)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a background task failed: %r", error, exc_info=error)

@@ -1,0 +1,77 @@
+"""Blobs between real nodes: whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+from mesh import Federation, MeshNode, until
+
+from qrfld.net.errors import TransferError
+from qrfld.protocol.tensors import blob_hash
+from qrfld.store.errors import BlobMismatchError, DiskFullError
+
+
+async def pair(federation: Federation) -> tuple[MeshNode, MeshNode]:
+    a = await federation.node("a")
+    b = await federation.node("b", knows=(a,))
+    await until("connected", lambda: len(a.peers.connected()) == len(b.peers.connected()) == 2)
+    return a, b
+
+
+@pytest.mark.parametrize("size", [0, 1, 65536, 20_000_003])
+async def test_blob_arrives_whole_in_either_direction(federation: Federation, size: int) -> None:
+    a, b = await pair(federation)
+    data = os.urandom(size)
+    for source, target in ((a, b), (b, a)):
+        blob = source.blobs.put_bytes(data)
+        path = await target.peers.fetch(source.identity.node_id, blob, size)
+        assert path.read_bytes() == data
+        target.blobs.remove(blob)
+
+
+async def test_many_blobs_at_once_share_the_streams(federation: Federation) -> None:
+    a, b = await pair(federation)
+    blobs = [a.blobs.put_bytes(os.urandom(300_000)) for _ in range(20)]
+    paths = await asyncio.gather(
+        *(b.peers.fetch(a.identity.node_id, blob, 300_000) for blob in blobs)
+    )
+    assert [blob_hash(path.read_bytes()) for path in paths] == blobs
+
+
+async def test_peer_that_has_not_the_blob_is_named(federation: Federation) -> None:
+    a, b = await pair(federation)
+    with pytest.raises(TransferError, match=a.identity.node_id.short):
+        await b.peers.fetch(a.identity.node_id, bytes(32), 100)
+    assert b.blobs.names() == []
+
+
+async def test_wrong_size_leaves_nothing_behind(federation: Federation) -> None:
+    a, b = await pair(federation)
+    blob = a.blobs.put_bytes(bytes(1000))
+    for wrong in (999, 1001):
+        with pytest.raises((TransferError, BlobMismatchError)):
+            await b.peers.fetch(a.identity.node_id, blob, wrong)
+    assert b.blobs.names() == []
+    assert list((b.blobs.path(blob).parent.parent / "spool").iterdir()) == []
+
+
+async def test_blob_beyond_the_spool_allowance_is_refused_before_a_byte(
+    federation: Federation,
+) -> None:
+    a, b = await pair(federation)
+    with pytest.raises(DiskFullError):
+        await b.peers.fetch(a.identity.node_id, bytes(32), 2 << 30)
+
+
+async def test_session_that_dies_in_a_transfer_ends_it(federation: Federation) -> None:
+    a, b = await pair(federation)
+    blob = a.blobs.put_bytes(bytes(200_000_000))
+    fetch = asyncio.create_task(b.peers.fetch(a.identity.node_id, blob, 200_000_000))
+    session = b.peers.sessions[a.identity.node_id]
+    await until("bytes flow", lambda: session.bytes_received > 1_000_000)
+    session.abort(ConnectionResetError("cable"))
+    with pytest.raises(TransferError):
+        await fetch
+    assert b.blobs.names() == []

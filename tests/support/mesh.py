@@ -1,0 +1,103 @@
+"""Nodes of one federation inside the test's own event loop: real sockets, keys and databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from qrfld.crypto import addresses, certificates, genesis
+from qrfld.crypto.identity import Identity
+from qrfld.net.admission import Issuer
+from qrfld.net.listener import Listener
+from qrfld.net.members import Members
+from qrfld.net.peers import Peers
+from qrfld.net.transfer import Transfers
+from qrfld.protocol.session import Endpoint
+from qrfld.store.blobs import Blobs
+from qrfld.store.database import Database
+
+NOW = 1_800_000_000
+PATIENCE = 30.0
+
+
+async def until(what: str, probe: Callable[[], object]) -> None:
+    """Wait until ``probe`` is true; the limit only ends a hanging test."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not probe():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"did not happen within {PATIENCE:.0f} s: {what}") from None
+
+
+@dataclass(eq=False)
+class MeshNode:
+    """One member: its mesh and listener."""
+
+    identity: Identity
+    peers: Peers
+    listener: Listener
+    database: Database
+    blobs: Blobs
+    address: str
+    endpoint: Endpoint
+    certificate: bytes
+
+    async def stop(self) -> None:
+        await self.listener.stop()
+        await self.peers.stop()
+        await self.database.aclose()
+
+
+class Federation:
+    """A founder's keys and everything needed to add members without tokens."""
+
+    def __init__(self, directory: Path, *, max_members: int = 100) -> None:
+        self.directory = directory
+        self.founder = Identity.generate(1)
+        self.genesis_bytes = genesis.create(self.founder, "test", now=NOW, max_members=max_members)
+        self.genesis = genesis.parse(self.genesis_bytes)
+        self.id = genesis.federation_id(self.genesis_bytes)
+        self.nodes: list[MeshNode] = []
+
+    async def node(
+        self,
+        name: str,
+        *,
+        identity: Identity | None = None,
+        knows: tuple[MeshNode, ...] = (),
+        max_sessions: int = 128,
+        handshakes: int = 8,
+        handshake_seconds: float = 5.0,
+        start: bool = True,
+    ) -> MeshNode:
+        """A member that listens on loopback and knows the nodes in ``knows``."""
+        identity = identity or (Identity.generate(1) if self.nodes else self.founder)
+        home = self.directory / name
+        (home / "blobs").mkdir(parents=True)
+        (home / "spool").mkdir()
+        database = await Database.open(home / "qrfld.db", create=True)
+        blobs = Blobs(home / "blobs", home / "spool", 1 << 30)
+        bootstrap = {n.identity.node_id: (n.address,) for n in knows}
+        members = Members(identity.node_id, self.id, self.genesis, database, bootstrap, lambda: NOW)
+        endpoint = Endpoint(identity, self.id, self.genesis.suites)
+        issuer = Issuer(identity, self.genesis_bytes, members, database)
+        peers = Peers(endpoint, members, Transfers(blobs), issuer, max_sessions)
+        listener = Listener(
+            endpoint, peers, max_handshakes=handshakes, handshake_seconds=handshake_seconds
+        )
+        (address,) = await listener.start("127.0.0.1", 0)
+        certificate = certificates.issue(self.founder, self.id, identity, name, now=NOW)
+        record = addresses.issue(identity, self.id, 1, [address])
+        await members.learn(certificate, record)
+        node = MeshNode(identity, peers, listener, database, blobs, address, endpoint, certificate)
+        self.nodes.append(node)
+        if start:
+            peers.start()
+        return node
+
+    async def stop(self) -> None:
+        for node in self.nodes:
+            await node.stop()
