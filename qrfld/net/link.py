@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from qrfld.protocol.connection import Connection
 from qrfld.protocol.errors import ProtocolError, SilentRejectError
@@ -59,8 +59,8 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Tune the socket and send what the connection has to say first."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows for the type checker
-        self._transport = transport
+        # uvloop's transports are asyncio's by duck type only.
+        self._transport = transport = cast(asyncio.Transport, transport)
         self.address = format_address(transport.get_extra_info("peername"))
         connection = self._connect(self.address)
         if connection is None:

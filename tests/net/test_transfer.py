@@ -67,8 +67,8 @@ async def test_blob_beyond_the_spool_allowance_is_refused_before_a_byte(
 
 async def test_session_that_dies_in_a_transfer_ends_it(federation: Federation) -> None:
     a, b = await pair(federation)
-    blob = a.blobs.put_bytes(bytes(200_000_000))
-    fetch = asyncio.create_task(b.peers.fetch(a.identity.node_id, blob, 200_000_000))
+    blob = a.blobs.put_bytes(bytes(50_000_000))
+    fetch = asyncio.create_task(b.peers.fetch(a.identity.node_id, blob, 50_000_000))
     session = b.peers.sessions[a.identity.node_id]
     await until("bytes flow", lambda: session.bytes_received > 1_000_000)
     session.abort(ConnectionResetError("cable"))

@@ -1,0 +1,399 @@
+"""All runs of one node: starts and resumes them, and hands each message to its run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from qrfld.aggregation import rule
+from qrfld.crypto.identity import NodeId
+from qrfld.crypto.labels import Kind
+from qrfld.crypto.signed import open_signed, seal, statement_id
+from qrfld.errors import QrfldError
+from qrfld.protocol.messages import (
+    Evaluate,
+    Evaluation,
+    RoundRecordMessage,
+    RoundStart,
+    RunEnd,
+    RunOffer,
+    RunState,
+    RunSync,
+    TrainingFailed,
+    Update,
+    UpdateReceipt,
+)
+from qrfld.protocol.statements import RoundRecord, RunConfig, UpdateStatement, pairs, run_id
+from qrfld.rounds.coordinator import Coordinator
+from qrfld.rounds.errors import RecordRefusedError, RunNotFoundError, RunRefusedError
+from qrfld.rounds.ledger import Ledger, read_config
+from qrfld.rounds.node import Node
+from qrfld.rounds.retention import retire
+from qrfld.rounds.trainer import Trainer
+from qrfld.store.rows import RunRow
+
+log = logging.getLogger("qrfld.runs")
+
+#: Records sent for one RunSync; who lacks more asks again.
+SYNC_MOST = 256
+REFUSALS_KEPT = 16
+
+Ended = Literal["finished", "stopped", "failed"]
+ENDED: Final[dict[RunState, Ended]] = {
+    RunState.FINISHED: "finished",
+    RunState.STOPPED: "stopped",
+    RunState.FAILED: "failed",
+}
+CODES: Final[dict[str, RunState]] = {name: state for state, name in ENDED.items()}
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user asks for with ``qrfl run start``."""
+
+    task: str
+    rounds: int
+    rule: str
+    f: int | None = None
+    quorum: int | None = None
+    deadline_seconds: float = 60.0
+    seed: int = 0
+    params: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class ActiveRun:
+    """A run this node takes part in right now."""
+
+    ledger: Ledger
+    trainer: Trainer
+    coordinator: Coordinator | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def phase(self) -> str:
+        """What is going on, in a word or two."""
+        return self.coordinator.phase if self.coordinator else self.trainer.phase
+
+
+class Runs:
+    """The node's runs, active and past."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._active: dict[bytes, ActiveRun] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refusals: dict[bytes, str] = {}
+        mesh = node.mesh
+        mesh.handle(RunOffer, self._hear_offer)
+        mesh.handle(RoundStart, self._hear_round_start)
+        mesh.handle(Evaluate, self._hear_evaluate)
+        mesh.handle(UpdateReceipt, self._hear_receipt)
+        mesh.handle(RoundRecordMessage, self._hear_record)
+        mesh.handle(RunEnd, self._hear_end)
+        mesh.handle(Update, self._hear_update)
+        mesh.handle(TrainingFailed, self._hear_failure)
+        mesh.handle(Evaluation, self._hear_evaluation)
+        mesh.handle(RunSync, self._hear_sync)
+        mesh.on_connected(self._connected)
+        mesh.on_disconnected(self._disconnected)
+
+    # life
+
+    async def start(self) -> None:
+        """Resume every run that was going on when the daemon last ended."""
+        for row in await self._node.database.runs():
+            if row.state == "running":
+                try:
+                    await self._resume(row)
+                except QrfldError as error:
+                    log.error("run %s cannot be resumed: %s", row.run_id.hex()[:8], error)
+                    await self._node.database.set_run_state(row.run_id, "failed", str(error))
+
+    async def stop(self) -> None:
+        """End all work; runs stay `running` on disk and resume with the next start."""
+        for active in list(self._active.values()):
+            await self._close(active)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _resume(self, row: RunRow) -> None:
+        node = NodeId(read_config(row.config).coordinator)
+        coordinator = self._node.mesh.identity_of(node)
+        if coordinator is None:
+            raise RunRefusedError(f"its coordinator {node.short} is not a member")
+        ledger = Ledger.open(row.config, coordinator, self._node.federation)
+        for record in await self._node.database.records(row.run_id):
+            checked = open_signed(
+                RoundRecord, record.record, kind=Kind.ROUND_RECORD, signer=coordinator
+            )
+            ledger.check(checked)
+            ledger.append(checked, record.record_id)
+        log.info("run %s resumes at round %d", row.run_id.hex()[:8], ledger.next_round)
+        self._activate(ledger, row.config)
+
+    def _activate(self, ledger: Ledger, config: bytes) -> ActiveRun:
+        active = ActiveRun(ledger, Trainer(self._node, ledger))
+        if ledger.coordinator.node_id == self._node.identity.node_id:
+            active.coordinator = Coordinator(self._node, ledger, config)
+            active.task = asyncio.create_task(self._coordinate(active))
+        self._active[ledger.run] = active
+        return active
+
+    async def _close(self, active: ActiveRun) -> None:
+        self._active.pop(active.ledger.run, None)
+        if active.task is not None and active.task is not asyncio.current_task():
+            active.task.cancel()
+            await asyncio.gather(active.task, return_exceptions=True)
+        await active.trainer.close()
+
+    # what the user asks for
+
+    async def start_run(self, request: RunRequest) -> bytes:
+        """Start a run with every admitted member; returns its id. Raises RunRefusedError."""
+        node = self._node
+        for active in self._active.values():
+            if active.coordinator is not None:
+                raise RunRefusedError(
+                    f"run {active.ledger.run.hex()[:8]} is still going on here",
+                    hint="wait for it, or: qrfl run stop",
+                )
+        members = node.mesh.everybody()
+        f, quorum = _tolerance(request, len(members))
+        spec = node.task_spec(request.task)
+        config = RunConfig(
+            federation=node.federation,
+            coordinator=node.identity.node_id,
+            task=spec.rpartition(":")[2],
+            task_digest=node.task_digest(spec),
+            params=pairs(request.params),
+            rounds=request.rounds,
+            rule=request.rule,
+            f=f,
+            quorum=quorum,
+            deadline_seconds=request.deadline_seconds,
+            seed=request.seed,
+            members=tuple(members),
+            started_at=int(node.clock()),
+            nonce=secrets.token_bytes(16),
+        )
+        signed = seal(node.identity, Kind.RUN_CONFIG, config)
+        run = run_id(signed)
+        ledger = Ledger.open(signed, node.identity, node.federation)
+        await node.database.create_run(run, signed, "coordinator", node.clock())
+        await node.database.set_meta(f"task {run.hex()}", spec.encode())
+        active = self._activate(ledger, signed)
+        others = [member for member in members if member != node.identity.node_id]
+        await node.mesh.broadcast(others, RunOffer(config=signed))
+        log.info("run %s starts: %s, %d rounds", run.hex()[:8], config.task, config.rounds)
+        return active.ledger.run
+
+    async def stop_run(self, run: bytes) -> None:
+        """Stop a run that this node coordinates. Raises RunNotFoundError, RunRefusedError."""
+        active = self._active.get(run)
+        if active is None:
+            raise RunNotFoundError(f"no run {run.hex()[:8]} is going on here", hint="qrfl run list")
+        if active.coordinator is None:
+            name = self._node.mesh.name(active.ledger.coordinator.node_id)
+            raise RunRefusedError(f"only its coordinator {name!r} can stop this run")
+        await self._end(active, RunState.STOPPED, "stopped by its operator")
+
+    def active(self, run: bytes) -> ActiveRun | None:
+        """A run's live state, None when it is over."""
+        return self._active.get(run)
+
+    # the coordinator's task
+
+    async def _coordinate(self, active: ActiveRun) -> None:
+        assert active.coordinator is not None  # noqa: S101 - narrows for the type checker
+        try:
+            await active.coordinator.run()
+        except QrfldError as error:
+            log.error("run %s failed: %s", active.ledger.run.hex()[:8], error)
+            await self._end(active, RunState.FAILED, str(error))
+        else:
+            await self._end(active, RunState.FINISHED, "")
+
+    async def _end(self, active: ActiveRun, state: RunState, reason: str) -> None:
+        run = active.ledger.run
+        await self._node.database.set_run_state(run, ENDED[state], reason)
+        await self._close(active)
+        if active.coordinator is not None:
+            end = RunEnd(run=run, state=state, reason=reason[:255])
+            await active.coordinator.say_end(end)
+        log.info("run %s is %s", run.hex()[:8], ENDED[state])
+
+    # messages to a trainer
+
+    async def _hear_offer(self, node: NodeId, message: RunOffer) -> None:
+        run = run_id(message.config)
+        if run in self._active or await self._node.database.run(run) is not None:
+            return
+        identity = self._node.mesh.identity_of(node)
+        if identity is None:
+            return
+        ledger = Ledger.open(message.config, identity, self._node.federation)
+        try:
+            trainer = Trainer(self._node, ledger)
+        except QrfldError as error:
+            self._refuse(run, str(error))
+            raise
+        await self._node.database.create_run(run, message.config, "trainer", self._node.clock())
+        self._active[run] = ActiveRun(ledger, trainer)
+        log.info("run %s of %s: we train", run.hex()[:8], self._node.mesh.label(node))
+        await trainer.ask_for_news()
+
+    def _refuse(self, run: bytes, reason: str) -> None:
+        """Remember why we take no part, to tell the coordinator when it opens a round."""
+        self._refusals[run] = reason[:255]
+        while len(self._refusals) > REFUSALS_KEPT:
+            del self._refusals[next(iter(self._refusals))]
+
+    def _trainer(self, node: NodeId, run: bytes) -> Trainer | None:
+        active = self._active.get(run)
+        if active is None or active.ledger.coordinator.node_id != node:
+            return None
+        return active.trainer
+
+    async def _hear_round_start(self, node: NodeId, message: RoundStart) -> None:
+        if trainer := self._trainer(node, message.run):
+            trainer.start_round(message)
+        else:
+            reason = self._refusals.get(message.run, "this node does not know the run")
+            failed = TrainingFailed(run=message.run, round=message.round, reason=reason)
+            await self._node.mesh.send(node, failed)
+
+    async def _hear_evaluate(self, node: NodeId, message: Evaluate) -> None:
+        if trainer := self._trainer(node, message.run):
+            trainer.evaluate(message)
+
+    async def _hear_receipt(self, node: NodeId, message: UpdateReceipt) -> None:
+        if trainer := self._trainer(node, message.run):
+            trainer.receipt(message)
+
+    async def _hear_record(self, node: NodeId, message: RoundRecordMessage) -> None:
+        if (identity := self._node.mesh.identity_of(node)) is None:
+            return
+        record = open_signed(
+            RoundRecord, message.statement, kind=Kind.ROUND_RECORD, signer=identity
+        )
+        active = self._active.get(record.run)
+        if active is None or active.coordinator is not None:
+            return
+        ledger = active.ledger
+        if ledger.coordinator.node_id != node:
+            raise RecordRefusedError("the record is not signed by the run's coordinator")
+        if record.round > ledger.next_round:
+            await active.trainer.ask_for_news()
+        if record.round != ledger.next_round:
+            return
+        record_id = statement_id(message.statement)
+        ledger.check(record)
+        await self._node.database.close_round(
+            ledger.run, record.round, message.statement, record_id
+        )
+        ledger.append(record, record_id)
+        await retire(self._node, ledger)
+
+    async def _hear_end(self, node: NodeId, message: RunEnd) -> None:
+        active = self._active.get(message.run)
+        if active is None or active.coordinator is not None:
+            return
+        ledger = active.ledger
+        if ledger.coordinator.node_id != node:
+            return
+        if message.state == RunState.FINISHED and ledger.next_round <= ledger.config.rounds:
+            # Records are missing: they come before the end is said again.
+            await active.trainer.ask_for_news()
+        else:
+            await self._end(active, RunState(message.state), message.reason)
+
+    # messages to a coordinator
+
+    async def _hear_update(self, node: NodeId, message: Update) -> None:
+        if (identity := self._node.mesh.identity_of(node)) is None:
+            return
+        statement = open_signed(
+            UpdateStatement, message.statement, kind=Kind.UPDATE, signer=identity
+        )
+        if active := self._coordinated(statement.run):
+            # A fetch can take long; the peer's other messages must not wait for it.
+            self._spawn(self._quietly(active.hear_update(node, statement, message.statement)))
+
+    async def _hear_failure(self, node: NodeId, message: TrainingFailed) -> None:
+        if active := self._coordinated(message.run):
+            active.hear_failure(node, message)
+
+    async def _hear_evaluation(self, node: NodeId, message: Evaluation) -> None:
+        if active := self._coordinated(message.run):
+            active.hear_evaluation(node, message)
+
+    async def _hear_sync(self, node: NodeId, message: RunSync) -> None:
+        """Send a member the records it lacks, and the run's end if it has one."""
+        row = await self._node.database.run(message.run)
+        if row is None or row.role != "coordinator":
+            return
+        records = await self._node.database.records(
+            message.run, message.next_round, limit=SYNC_MOST
+        )
+        for record in records:
+            await self._node.mesh.send(node, RoundRecordMessage(statement=record.record))
+        if (state := CODES.get(row.state)) is not None and len(records) < SYNC_MOST:
+            end = RunEnd(run=message.run, state=state, reason=row.reason[:255])
+            await self._node.mesh.send(node, end)
+
+    def _coordinated(self, run: bytes) -> Coordinator | None:
+        active = self._active.get(run)
+        return active.coordinator if active else None
+
+    # sessions
+
+    async def _connected(self, node: NodeId) -> None:
+        for active in list(self._active.values()):
+            if active.coordinator is not None:
+                await active.coordinator.greet(node)
+            elif active.ledger.coordinator.node_id == node:
+                await active.trainer.ask_for_news()
+
+    def _disconnected(self, node: NodeId) -> None:
+        for active in self._active.values():
+            if active.coordinator is not None:
+                active.coordinator.lost(node)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _quietly(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except QrfldError as error:
+            log.warning("%s", error)
+
+
+def _tolerance(request: RunRequest, members: int) -> tuple[int, int]:
+    """The f and quorum of a run.
+
+    f defaults to a fifth of the members, at least one where the rule withstands one; the quorum to
+    a majority that is large enough for f. Raises RuleError, RuleBoundError or RunRefusedError with
+    the numbers.
+    """
+    chosen = rule(request.rule)
+    f = request.f
+    if f is None:
+        f = min(chosen.largest_f(members), max(1, members // 5))
+    chosen.check(members, f)
+    least = next(n for n in range(1, members + 1) if n >= chosen.least and chosen.largest_f(n) >= f)
+    quorum = max(members // 2 + 1, least) if request.quorum is None else request.quorum
+    if not least <= quorum <= members:
+        raise RunRefusedError(
+            f"a quorum of {quorum} does not fit {members} members and the rule {chosen.name} "
+            f"with f = {f}, which needs at least {least} updates"
+        )
+    return f, quorum
