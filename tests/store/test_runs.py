@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from qrfld.store.database import Database
+from qrfld.store.errors import (
+    DatabaseError,
+    RecordConflictError,
+    RecordGapError,
+    StoreError,
+    UpdateConflictError,
+)
+
+RUN, OTHER_RUN = b"r" * 16, b"q" * 16
+MODEL, UPDATE = b"m" * 32, b"u" * 32
+NODE, OTHER = b"n" * 32, b"o" * 32
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = await Database.open(tmp_path / "qrfld.db", create=True)
+    await database.create_run(RUN, b"config", "coordinator", 1.0)
+    yield database
+    database.close()
+
+
+async def close(database: Database, number: int, record: bytes = b"record") -> bool:
+    return await database.close_round(RUN, number, record, bytes([number]) * 32)
+
+
+async def test_run_created_twice_is_one(database: Database) -> None:
+    assert not await database.create_run(RUN, b"other", "trainer", 2.0)
+    run = await database.run(RUN)
+    assert run is not None
+    assert (run.config, run.role, run.state, run.reason) == (
+        b"config",
+        "coordinator",
+        "running",
+        "",
+    )
+
+
+async def test_runs_come_newest_first(database: Database) -> None:
+    await database.create_run(OTHER_RUN, b"config", "trainer", 2.0)
+    assert [run.run_id for run in await database.runs()] == [OTHER_RUN, RUN]
+    assert await database.run(b"?" * 16) is None
+
+
+async def test_run_state_changes_with_its_reason(database: Database) -> None:
+    await database.set_run_state(RUN, "failed", "no quorum")
+    run = await database.run(RUN)
+    assert run is not None
+    assert (run.state, run.reason) == ("failed", "no quorum")
+
+
+async def test_run_state_of_an_unknown_run_is_refused(database: Database) -> None:
+    with pytest.raises(StoreError, match="there is no run 3f3f"):
+        await database.set_run_state(b"?" * 16, "failed")
+
+
+async def test_run_state_unknown_is_refused(database: Database) -> None:
+    with pytest.raises(DatabaseError):
+        await database.set_run_state(RUN, "dancing")  # type: ignore[arg-type]
+    run = await database.run(RUN)
+    assert run is not None
+    assert run.state == "running"
+
+
+async def test_round_opened_again_replaces_the_attempt(database: Database) -> None:
+    assert await database.current_round(RUN) is None
+    await database.open_round(RUN, 1, 0, MODEL, 5.0)
+    await database.open_round(RUN, 1, 1, MODEL, 6.0)
+    current = await database.current_round(RUN)
+    assert current is not None
+    assert (current.round, current.attempt, current.started_at) == (1, 1, 6.0)
+
+
+async def test_round_closed_stores_record_and_state_together(database: Database) -> None:
+    await database.open_round(RUN, 1, 0, MODEL, 5.0)
+    assert await database.close_round(RUN, 1, b"record", b"i" * 32, "finished", "all rounds done")
+    assert await database.current_round(RUN) is None
+    run, last = await database.run(RUN), await database.last_record(RUN)
+    assert run is not None
+    assert last is not None
+    assert (run.state, run.reason) == ("finished", "all rounds done")
+    assert (last.round, last.record, last.record_id) == (1, b"record", b"i" * 32)
+
+
+async def test_round_whose_state_cannot_be_set_is_not_closed(database: Database) -> None:
+    await database.open_round(RUN, 1, 0, MODEL, 5.0)
+    with pytest.raises(DatabaseError):
+        await database.close_round(RUN, 1, b"record", b"i" * 32, "dancing")  # type: ignore[arg-type]
+    assert await database.last_record(RUN) is None
+    assert await database.current_round(RUN) is not None
+
+
+async def test_round_closed_later_than_the_open_one_leaves_it(database: Database) -> None:
+    await database.open_round(RUN, 2, 0, MODEL, 5.0)
+    await close(database, 1)
+    assert await database.current_round(RUN) is not None
+
+
+async def test_round_of_an_unknown_run_is_refused(database: Database) -> None:
+    with pytest.raises(DatabaseError):
+        await database.close_round(b"?" * 16, 1, b"record", b"i" * 32)
+    with pytest.raises(DatabaseError):
+        await database.open_round(b"?" * 16, 1, 0, MODEL, 5.0)
+
+
+async def test_record_stored_again_changes_nothing(database: Database) -> None:
+    assert await close(database, 1)
+    assert not await close(database, 1)
+    assert len(await database.records(RUN)) == 1
+
+
+async def test_record_differing_from_the_stored_one_is_refused(database: Database) -> None:
+    await close(database, 1)
+    with pytest.raises(RecordConflictError, match="round 1"):
+        await close(database, 1, b"forged")
+    record = await database.record(RUN, 1)
+    assert record is not None
+    assert record.record == b"record"
+
+
+@pytest.mark.parametrize("number", [3, 0])
+async def test_record_without_its_predecessor_is_refused(database: Database, number: int) -> None:
+    await close(database, 1)
+    with pytest.raises(RecordGapError, match=f"round {number} does not follow round 1"):
+        await close(database, number)
+    assert len(await database.records(RUN)) == 1
+
+
+async def test_records_come_in_order_from_a_round_on(database: Database) -> None:
+    for number in range(1, 6):
+        await close(database, number)
+    assert [row.round for row in await database.records(RUN)] == [1, 2, 3, 4, 5]
+    assert [row.round for row in await database.records(RUN, 3)] == [3, 4, 5]
+    assert [row.round for row in await database.records(RUN, 2, 2)] == [2, 3]
+    assert await database.records(OTHER_RUN) == []
+    assert await database.record(RUN, 9) is None
+
+
+async def test_update_saved_twice_is_one(database: Database) -> None:
+    assert await database.save_update(RUN, 1, 0, NODE, b"statement", UPDATE, 2.0)
+    assert not await database.save_update(RUN, 1, 0, NODE, b"statement", UPDATE, 3.0)
+    (row,) = await database.updates(RUN, 1, 0)
+    assert (row.node_id, row.statement, row.update_hash) == (NODE, b"statement", UPDATE)
+    assert (row.verdict, row.received_at) == (0, 2.0)
+
+
+async def test_update_differing_from_the_first_is_refused(database: Database) -> None:
+    await database.save_update(RUN, 1, 0, NODE, b"statement", UPDATE, 2.0)
+    with pytest.raises(UpdateConflictError, match="two different updates for round 1"):
+        await database.save_update(RUN, 1, 0, NODE, b"second", b"v" * 32, 3.0)
+    (row,) = await database.updates(RUN, 1, 0)
+    assert row.statement == b"statement"
+
+
+async def test_updates_come_by_node_and_only_of_the_attempt(database: Database) -> None:
+    await database.save_update(RUN, 1, 0, OTHER, b"2", UPDATE, 2.0)
+    await database.save_update(RUN, 1, 0, NODE, b"1", UPDATE, 3.0)
+    await database.save_update(RUN, 1, 1, NODE, b"3", UPDATE, 3.0)
+    await database.save_update(RUN, 2, 0, NODE, b"4", UPDATE, 3.0)
+    assert [row.statement for row in await database.updates(RUN, 1, 0)] == [b"1", b"2"]
+
+
+async def test_own_update_is_found_by_its_base_model(database: Database) -> None:
+    await database.save_own_update(RUN, 1, 0, MODEL, b"first", UPDATE)
+    await database.save_own_update(RUN, 1, 1, MODEL, b"second", UPDATE)
+    own = await database.own_update(RUN, 1, MODEL)
+    assert own is not None
+    assert (own.statement, own.attempt, own.update_hash) == (b"second", 1, UPDATE)
+    assert await database.own_update(RUN, 1, b"?" * 32) is None
+
+
+async def test_updates_forgotten_up_to_a_round_name_our_own(database: Database) -> None:
+    for number in (1, 2, 3):
+        own = bytes([number]) * 32
+        await database.save_update(RUN, number, 0, NODE, b"s", UPDATE, 2.0)
+        await database.save_own_update(RUN, number, 0, MODEL, b"s", own)
+    assert sorted(await database.forget_updates(RUN, 2)) == [b"\x01" * 32, b"\x02" * 32]
+    assert await database.updates(RUN, 2, 0) == []
+    assert len(await database.updates(RUN, 3, 0)) == 1
+    assert await database.own_update(RUN, 2, MODEL) is None
+    assert await database.own_update(RUN, 3, MODEL) is not None
