@@ -117,7 +117,6 @@ def run(argv: Sequence[str]) -> int:
         _trace(session)
         return _report(session, error.name, error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left; give the interpreter's last flush somewhere to go.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -62,7 +61,7 @@ def export(
 
     exporting.check_target(output, force=force)
     found = find(session.call("model.list")["models"], model, run)
-    blob = download(session, found["hash"])
+    blob = download(session, found["hash"], found["bytes"])
     exporting.write(
         blob,
         output,
@@ -94,18 +93,16 @@ def find(models: list[dict[str, Any]], model: str, run: str | None) -> dict[str,
     return matches[0]
 
 
-def download(session: Session, name: str) -> bytearray:
-    """The bytes of model ``name`` (a hash in hex). Raises ModelDamagedError."""
+def download(session: Session, name: str, size: int) -> bytearray:
+    """The ``size`` bytes of model ``name`` (a hash in hex). Raises ModelDamagedError."""
     from qrfld.protocol.tensors import blob_hash
 
     blob = bytearray()
-    size = 1
     while len(blob) < size:
-        part = session.call("model.read", hash=name, offset=len(blob))
-        if not part["data"]:
+        part = session.call("model.read", hash=name, offset=len(blob))["data"]
+        if not part:
             break
-        blob += part["data"]
-        size = part["size"]
+        blob += part
     if blob_hash(blob).hex() != name:
         raise ModelDamagedError(
             f"the model read as {name[:16]} has {len(blob)} bytes that do not match its hash",
@@ -115,10 +112,10 @@ def download(session: Session, name: str) -> bytearray:
 
 
 def _by_suffix(output: Path) -> Format:
-    match re.sub(r"^\.", "", output.suffix.lower()):
-        case "npz":
+    match output.suffix.lower():
+        case ".npz":
             return "npz"
-        case "safetensors":
+        case ".safetensors":
             return "safetensors"
         case other:
             raise UsageError(
