@@ -27,6 +27,11 @@ class RateLimiter:
         self._max_keys = max_keys
         self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
+    def left(self, key: Hashable, now: float) -> bool:
+        """Whether the key's bucket holds a token; takes none."""
+        tokens, last = self._buckets.get(key, (self._rate.burst, now))
+        return tokens + (now - last) * self._rate.per_second >= 1.0
+
     def allow(self, key: Hashable, now: float) -> bool:
         """Take one token from the key's bucket; False when it is empty. ``now`` is monotonic s."""
         tokens, last = self._buckets.pop(key, (self._rate.burst, now))

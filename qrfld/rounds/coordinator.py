@@ -16,6 +16,7 @@ from qrfld.crypto.identity import NodeId
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import open_signed, seal, statement_id
 from qrfld.errors import QrfldError
+from qrfld.net.limits import REFUSED_UPDATES, RateLimiter
 from qrfld.protocol.errors import TensorError
 from qrfld.protocol.messages import (
     Evaluate,
@@ -67,7 +68,8 @@ class Coordinator:
         self._ledger = ledger
         self._config_bytes = config_bytes
         self._answers = Answers()
-        self._checking: dict[NodeId, bytes] = {}
+        self._checking: set[NodeId] = set()
+        self._patience = RateLimiter(REFUSED_UPDATES)
         self._fetched: set[bytes] = set()
         self._changed = asyncio.Event()
         self._model = b""
@@ -131,19 +133,22 @@ class Coordinator:
 
     async def hear_update(self, member: NodeId, statement: UpdateStatement, signed: bytes) -> None:
         """Fetch, check, store and acknowledge an update that ``member`` signed, with a receipt."""
-        if member not in self._ledger.members:
+        now = asyncio.get_running_loop().time()
+        if member not in self._ledger.members or member in self._checking:
             return
-        if self._checking.get(member) == statement.update:
+        if not self._patience.left(member, now):
+            log.warning("ignored an update of %s: too many refused", self._node.mesh.label(member))
             return
-        self._checking[member] = statement.update
+        self._checking.add(member)
         reason = ""
         try:
             await self._accept(member, statement, signed)
         except QrfldError as error:
             reason = error.message
+            self._patience.allow(member, now)
             log.warning("update of %s refused: %s", self._node.mesh.label(member), error)
         finally:
-            self._checking.pop(member, None)
+            self._checking.discard(member)
         receipt = UpdateReceipt(
             run=statement.run,
             round=statement.round,
