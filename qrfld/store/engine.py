@@ -37,6 +37,9 @@ from qrfld.store.migrations import APPLICATION_ID, MIGRATIONS, migrate
 # How long a backup program may hold the file before we say so.
 BUSY_SECONDS = 5.0
 
+# How every SQLite file begins (sqlite.org/fileformat2.html, 1.3).
+_MAGIC = b"SQLite format 3\0"
+
 _Result = TypeVar("_Result")
 _RESTORE = "restore it from a backup, or move it away and join again"
 
@@ -153,6 +156,10 @@ def _connect(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
 
 def _examine(path: Path, busy_seconds: float) -> bool:
     """Refuse a file that is not fit for use; return whether it holds tables."""
+    # SQLite takes a file of a few bytes for an empty one and would write over it.
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise DatabaseCorruptError(f"{path} is not a database", hint=_RESTORE)
     with closing(_connect(path, "ro", busy_seconds)) as connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -166,7 +173,8 @@ def _examine(path: Path, busy_seconds: float) -> bool:
             )
         (verdict, *_), *_ = connection.execute("PRAGMA quick_check(1)").fetchall()
         if verdict != "ok":
-            raise DatabaseCorruptError(f"the database {path} is damaged: {verdict}", hint=_RESTORE)
+            reason = " ".join(verdict.split())
+            raise DatabaseCorruptError(f"the database {path} is damaged: {reason}", hint=_RESTORE)
         return bool(tables)
 
 
@@ -178,6 +186,9 @@ def named_errors(path: Path | None = None) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _named(error, what) from error
+    except UnicodeDecodeError as error:
+        # SQLite does not check that its text is UTF-8; damaged text shows up here.
+        raise DatabaseCorruptError(f"{what} is damaged: {error.reason}", hint=_RESTORE) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFullError(f"the disk that holds {what} is full", hint="make room") from error
