@@ -33,6 +33,7 @@ from qrfld.protocol.streams import MAX_STREAMS
 PING_AFTER = 1.0
 SEND_SECONDS = 10.0
 SILENCE = 10.0
+REKEY_SECONDS = 3600.0
 
 
 @dataclass(eq=False)
@@ -62,6 +63,7 @@ class Session:
         self.address = address
         self.member: Member | None = None
         self.started = asyncio.get_running_loop().time()
+        self._keyed = self.started
         self.rtt: float | None = None
         self.closed = asyncio.Event()
         self.ready = asyncio.Event()
@@ -127,7 +129,9 @@ class Session:
             self.control.flush()
 
     def keep_alive(self, now: float) -> None:
-        """Ping when idle, close when silent. Called every second with loop time (s)."""
+        """Ping when idle, close when silent, step the keys. Called every second (loop time, s)."""
+        if now - self._keyed >= REKEY_SECONDS:
+            self._rekey(now)
         silent = now - self.control.last_received
         if silent > SILENCE:
             self.abort(SessionClosedError(f"{self.address} was silent for {silent:.0f} s"))
@@ -136,6 +140,13 @@ class Session:
             self._ping_sent = (token, now)
             self.control.connection.send_ping(token)
             self.control.flush()
+
+    def _rekey(self, now: float) -> None:
+        self._keyed = now
+        for link in (self.control, self.bulk):
+            if link is not None and link.alive:
+                link.connection.rekey()
+                link.flush()
 
     def close(self, code: int, reason: str) -> None:
         """End the session in order, telling the peer why."""
