@@ -74,7 +74,7 @@ def main() -> None:
         bare = import_seconds(python, "pass")
         shown = {
             "python -c pass": bare,
-            "import qrfld.cli": import_seconds(python, "import qrfld.cli"),
+            "import qrfld.cli.app": import_seconds(python, "import qrfld.cli.app"),
             "import qrfld.daemon": import_seconds(python, "import qrfld.daemon"),
         }
     parts = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in largest)

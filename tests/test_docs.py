@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "spec").rglob("*.md")])
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-NAMED_FILE = re.compile(r"`((?:qrfld|docs|spec|tests|systemd|benchmarks|examples)/[\w./-]*)`")
+NAMED_FILE = re.compile(
+    r"`((?:qrfld|docs|spec|tests|systemd|benchmarks|examples)/[\w./-]*(?:\.\w+|/))`"
+)
 #: A whole line of a code block, perhaps run as root or by its path; or a command in backticks.
 COMMAND = re.compile(r"^(?: {4}|\$ )(?:sudo )?(?:/\S+/)?qrfl (.+)$|`qrfl ([^`]+)`", re.MULTILINE)
 FORBIDDEN = re.compile(
