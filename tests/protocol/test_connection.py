@@ -390,6 +390,15 @@ def test_cancelled_request_is_told_once_and_its_chunks_are_dropped() -> None:
     assert len(pair.heard()[1]) == 1
 
 
+def test_cancelled_request_is_over_once_the_supplier_has_answered() -> None:
+    pair = open_bulk_pair()
+    pair.initiator.send_get(1, BLOB, 0, 100)
+    pair.initiator.send_reset(1, ErrorCode.CANCELLED)
+    pair.heard()
+    with pytest.raises(StreamError):
+        pair.initiator.receive_data(inject(pair.responder, Chunk(1, 0, False, b"late")))
+
+
 def test_resetting_or_crediting_an_ended_stream_says_nothing() -> None:
     pair = open_bulk_pair()
     pair.initiator.send_get(1, BLOB, 0, 100)
