@@ -193,7 +193,7 @@ def test_what_is_not_canonical_is_refused(spelling: str) -> None:
         {1, 2},
         1j,
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__ if type(value) is object else repr(value),
 )
 def test_value_without_an_encoding_is_refused(value: object) -> None:
     for wrapped in (value, [value], {1: value}):
