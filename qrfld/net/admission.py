@@ -4,6 +4,9 @@ The joiner knows from the token who must answer (node ID), for which federation,
 token's secret only inside a session with that node. The issuer redeems a token once: the database
 decides, in one transaction, so that of many racing joins one succeeds; the same node asking again
 gets the same certificate. Only validators of the genesis may issue.
+
+Joins are answered one at a time. So the bounds hold that several could break together: the size of
+the federation, and how many refused joins an address may have; tokens bound the accepted ones.
 """
 
 from __future__ import annotations
@@ -18,14 +21,20 @@ from qrfld.crypto.identity import Identity, NodeId
 from qrfld.crypto.tokens import Token, secret_hash
 from qrfld.errors import IdentityError
 from qrfld.net.dialer import connect
-from qrfld.net.errors import AdmissionError, NetError, PeerUnreachableError
-from qrfld.net.limits import JOIN, RateLimiter
+from qrfld.net.errors import (
+    AdmissionError,
+    NetError,
+    PeerUnreachableError,
+    RateLimitError,
+)
+from qrfld.net.limits import REFUSED_JOINS, RateLimiter, origin
 from qrfld.net.members import Members
 from qrfld.net.session import Session
 from qrfld.protocol.errors import ErrorCode
 from qrfld.protocol.messages import Hello, Join, Refused, Welcome
 from qrfld.protocol.session import Endpoint
 from qrfld.store.database import Database
+from qrfld.store.errors import StoreError
 
 log = logging.getLogger("qrfld.admission")
 
@@ -53,48 +62,61 @@ class Issuer:
         self._genesis_bytes = genesis_bytes
         self._members = members
         self._database = database
-        self._attempts = RateLimiter(JOIN)
+        self._refused = RateLimiter(REFUSED_JOINS)
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def may_issue(self) -> bool:
         """Whether this node is a validator of the federation."""
         return self._identity.node_id in self._members.genesis.validators
 
-    async def answer(self, session: Session, join: Join) -> bytes | None:
-        """Answer one Join; returns the certificate when it was granted, None when refused."""
-        host = session.address.rpartition(":")[0]
-        if not self._attempts.allow(host, asyncio.get_running_loop().time()):
-            await self._refuse(session, ErrorCode.RATE_LIMITED, "too many join attempts")
-            return None
-        if not self.may_issue:
-            await self._refuse(session, ErrorCode.NOT_ADMITTED, "this node issues no admissions")
-            return None
-        now = self._members.clock()
+    async def answer(self, session: Session, join: Join) -> bool:
+        """Answer one Join, and know the new member; False when it was refused."""
+        async with self._one_at_a_time:
+            answer = await self._decide(session, join)
+        await session.send(answer)
+        return isinstance(answer, Welcome)
+
+    async def _decide(self, session: Session, join: Join) -> Welcome | Refused:
+        address, now = origin(session.address), asyncio.get_running_loop().time()
+        if not self._refused.left(address, now):
+            return _refusal(ErrorCode.RATE_LIMITED, "too many refused joins from this address")
         try:
-            redemption = await self._database.redeem_token(
-                join.token_id,
-                secret_hash(join.secret),
-                session.node_id,
-                lambda: self._issue(session, join.name, now),
-                now,
-            )
+            certificate = await self._redeem(session, join)
         except IdentityError as error:
+            self._refused.allow(address, now)
             log.warning("refused %s (%s): %s", session.node_id.short, session.address, error)
-            await self._refuse(session, ErrorCode.NOT_ADMITTED, error.message)
-            return None
-        await session.send(Welcome(genesis=self._genesis_bytes, certificate=redemption.certificate))
+            return _refusal(ErrorCode.NOT_ADMITTED, error.message)
+        except StoreError as error:
+            log.error("cannot admit %s: %s", session.node_id.short, error)
+            return _refusal(ErrorCode.NOT_ADMITTED, "this node cannot store admissions now")
+        return Welcome(genesis=self._genesis_bytes, certificate=certificate)
+
+    async def _redeem(self, session: Session, join: Join) -> bytes:
+        if not self.may_issue:
+            raise CertificateError("this node issues no admissions")
+        now = self._members.clock()
+        redemption = await self._database.redeem_token(
+            join.token_id,
+            secret_hash(join.secret),
+            session.node_id,
+            lambda: self._issue(session, join.name, now),
+            now,
+        )
+        await self._members.learn(redemption.certificate, None, expected=session.node_id)
         return redemption.certificate
 
     def _issue(self, session: Session, name: str, now: float) -> bytes:
-        if len(self._members) >= self._members.genesis.limits.max_members:
-            raise CertificateError(f"the federation is full: {len(self._members)} members")
+        members = self._members
+        if members.get(session.node_id) is None and members.full():
+            raise CertificateError(f"the federation is full: {len(members)} members")
         return certificates.issue(
             self._identity, self._members.federation, session.identity, name, now=int(now)
         )
 
-    @staticmethod
-    async def _refuse(session: Session, error: ErrorCode, reason: str) -> None:
-        await session.send(Refused(about=Join.code, error=error, reason=reason))
+
+def _refusal(error: ErrorCode, reason: str) -> Refused:
+    return Refused(about=Join.code, error=error, reason=reason[:255])
 
 
 async def redeem(token: Token, identity: Identity, name: str) -> Admitted:
@@ -133,6 +155,11 @@ async def _ask(session: Session, token: Token, identity: Identity, name: str) ->
                         hello = event.message
                     case Welcome() as welcome if hello is not None:
                         return _checked(token, identity, welcome, hello)
+                    case Refused(error=ErrorCode.RATE_LIMITED, reason=reason):
+                        raise RateLimitError(
+                            f"the issuer refused to look at the token: {reason}",
+                            hint="try again in a minute",
+                        )
                     case Refused(reason=reason):
                         raise AdmissionError(
                             f"the token was refused: {reason}",

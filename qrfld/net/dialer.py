@@ -11,71 +11,83 @@ from qrfld.crypto.identity import NodeId
 from qrfld.net.errors import PeerUnreachableError
 from qrfld.net.link import Link
 from qrfld.net.session import Session
+from qrfld.net.timing import DEFAULT, Timing
 from qrfld.protocol.bulk import BulkSecret
 from qrfld.protocol.connection import Connection
 from qrfld.protocol.events import BulkJoined, Event, SessionEstablished
 from qrfld.protocol.session import Endpoint
-
-CONNECT_SECONDS = 5.0
 
 
 @dataclass(eq=False)
 class _Handshake:
     """Owner of a link until its handshake is over."""
 
-    done: asyncio.Future[None] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    done: bool = False
+    lost: bool = False
+    error: Exception | None = None
     later: list[Event] = field(default_factory=list)
 
     def link_event(self, link: Link, event: Event) -> None:
-        if self.done.done():
+        if self.done:
             self.later.append(event)
         elif isinstance(event, SessionEstablished | BulkJoined):
-            self.done.set_result(None)
+            self.done = True
+            self.over.set()
 
     def link_lost(self, link: Link, error: Exception | None) -> None:
-        if not self.done.done():
-            reason = error or "the peer closed the connection (not our federation or node?)"
-            self.done.set_exception(PeerUnreachableError(f"{link.address}: {reason}"))
+        self.lost, self.error = True, error
+        self.over.set()
 
 
-async def _open(connection: Connection, address: str) -> tuple[Link, _Handshake]:
+async def _open(connection: Connection, address: str, seconds: float) -> tuple[Link, _Handshake]:
     """Open a socket and complete the handshake; raises PeerUnreachableError."""
     handshake = _Handshake()
     try:
         host, port = split_address(address)
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(seconds):
             _, link = await asyncio.get_running_loop().create_connection(
                 lambda: Link(lambda _: connection, handshake), host, port
             )
-    except (OSError, CertificateError) as error:
-        raise PeerUnreachableError(f"{address}: {error or type(error).__name__}") from error
+    # UnicodeError: a name that DNS cannot carry, such as one with a label of 64 letters.
+    except (OSError, UnicodeError, CertificateError) as error:
+        reason = str(error) or "no answer"
+        raise PeerUnreachableError(f"{address}: {reason}") from error
     try:
-        await asyncio.wait_for(handshake.done, CONNECT_SECONDS)
+        async with asyncio.timeout(seconds):
+            await handshake.over.wait()
     except TimeoutError:
         silent = PeerUnreachableError(f"{address}: no answer to the handshake")
         link.abort(silent)
         raise silent from None
+    except BaseException:
+        link.abort()
+        raise
+    if not handshake.done:
+        why = handshake.error or "the peer closed the connection (not our federation or node?)"
+        raise PeerUnreachableError(f"{address}: {why}")
     return link, handshake
 
 
-async def connect(endpoint: Endpoint, peer: NodeId, address: str) -> Session:
+async def connect(
+    endpoint: Endpoint, peer: NodeId, address: str, timing: Timing = DEFAULT
+) -> Session:
     """Dial ``peer`` at ``address``; the session's bulk link is not open yet.
 
     Raises PeerUnreachableError: refused, silent, another node's identity, a failed handshake.
     """
-    link, handshake = await _open(Connection.dial(endpoint, peer), address)
+    link, handshake = await _open(Connection.dial(endpoint, peer), address, timing.connect)
     protocol = link.connection.session
     assert protocol is not None  # noqa: S101 - SessionEstablished came
-    session = Session(link, protocol, address=address)
+    session = Session(link, protocol, address=address, timing=timing)
     _hand_over(link, handshake, session)
     return session
 
 
 async def connect_bulk(session: Session, bulk: BulkSecret) -> None:
     """Open the session's bulk link at the same address; raises PeerUnreachableError."""
-    link, handshake = await _open(Connection.dial_bulk(bulk), session.address)
+    connection = Connection.dial_bulk(bulk)
+    link, handshake = await _open(connection, session.address, session.timing.connect)
     session.bulk = link
     _hand_over(link, handshake, session)
 
@@ -84,5 +96,5 @@ def _hand_over(link: Link, handshake: _Handshake, session: Session) -> None:
     link.owner = session
     for event in handshake.later:
         session.link_event(link, event)
-    if not link.alive:
-        session.link_lost(link, None)
+    if handshake.lost:
+        session.link_lost(link, handshake.error)

@@ -10,7 +10,11 @@ class NetError(QrfldError):
 
 
 class PortInUseError(ConfigError):
-    """The listen address cannot be bound."""
+    """Another program listens on the address."""
+
+
+class ListenAddressError(ConfigError):
+    """The listen address is not one that this machine, or this user, can listen on."""
 
 
 class PeerUnreachableError(NetError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -43,9 +44,33 @@ class RateLimiter:
         return allowed
 
 
+def origin(address: str) -> str:
+    """Whose bucket ``host:port`` draws from: the IPv4 host, or the /64 network of an IPv6 one.
+
+    Anybody with one IPv6 address has the 2^64 of its network.
+    """
+    host = address.rpartition(":")[0].strip("[]").partition("%")[0]
+    try:
+        known = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if known.version == 4:
+        return host
+    return str(ipaddress.ip_network((known, 64), strict=False))
+
+
 #: Defaults of DESIGN section 6. Update submissions are bounded by the round itself (one accepted
-#: per round and trainer), so the limit there counts only those that were refused.
+#: per round and trainer), so the limit there counts only those that were refused. So does the limit
+#: on joins: a whole site may join from one address, each node with its own token.
 ACCEPT = Rate(burst=64, per_second=16)
-JOIN = Rate(burst=5, per_second=5 / 60)
+REFUSED_JOINS = Rate(burst=5, per_second=5 / 60)
 REFUSED_UPDATES = Rate(burst=10, per_second=10 / 60)
 DOWNLOADS = Rate(burst=60, per_second=60 / 60)
+#: Messages of a member that made no sense: beyond this its session is closed.
+OFFENCES = Rate(burst=60, per_second=1)
+#: Digests answered to one member, and address records taken from one; sessions end rarely, and
+#: addresses change rarely, but each costs a reader or everybody something.
+DIGESTS = Rate(burst=4, per_second=4 / 60)
+RECORDS = Rate(burst=8, per_second=2 / 60)
+#: Log lines about callers who never got through a handshake.
+COMPLAINTS = Rate(burst=20, per_second=1)

@@ -2,7 +2,8 @@
 
 The link owns no protocol state: it feeds what arrives to the `Connection`, passes the events on,
 and writes what the connection wants written. A peer that does not read what we owe it is dropped
-once `MAX_UNSENT` bytes wait for it: everything a peer can make us hold is bounded.
+once `MAX_UNSENT` bytes wait for it; one that sends faster than its owner works is `held`. So
+everything a peer can make us hold is bounded.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import Protocol, cast
 
 from qrfld.protocol.connection import Connection
 from qrfld.protocol.errors import ProtocolError, SilentRejectError
-from qrfld.protocol.events import Event
+from qrfld.protocol.events import BulkJoined, Event
 
-READ_BUFFER = 256 * 1024
+#: A handshake and messages come in small pieces, and a small buffer keeps one busy peer from taking
+#: the loop for long; model bytes come fast, and large reads are cheaper.
+READ_BUFFER = 16 * 1024
+BULK_READ_BUFFER = 256 * 1024
 CLOSE_SECONDS = 5.0
 MAX_UNSENT = 4 * 1024 * 1024
 #: Linux: how long sent data may stay unacknowledged before the kernel gives the socket up (ms).
@@ -48,10 +52,10 @@ class Link(asyncio.BufferedProtocol):
         self.bytes_sent = 0
         self.bytes_received = 0
         self.last_received = asyncio.get_running_loop().time()
-        self._buffer = bytearray(READ_BUFFER)
-        self._view = memoryview(self._buffer)
+        self._view = memoryview(bytearray(READ_BUFFER))
         self._transport: asyncio.Transport | None = None
         self._error: Exception | None = None
+        self._held = False
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -76,6 +80,8 @@ class Link(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Feed the connection; a protocol error closes the link, saying so only where allowed."""
+        if not self.alive:
+            return
         self.bytes_received += nbytes
         self.last_received = asyncio.get_running_loop().time()
         try:
@@ -134,6 +140,27 @@ class Link(asyncio.BufferedProtocol):
         """Wait until the socket takes more."""
         await self._writable.wait()
 
+    @property
+    def error(self) -> Exception | None:
+        """Why the link was closed, as far as it is known."""
+        return self._error
+
+    @property
+    def held(self) -> bool:
+        """Whether reading waits for our own side."""
+        return self._held
+
+    def hold(self, hold: bool) -> None:
+        """Stop reading, or go on: the owner has too much to deal with, or has dealt with it."""
+        if hold == self._held or self._transport is None or self._transport.is_closing():
+            return
+        self._held = hold
+        if hold:
+            self._transport.pause_reading()
+        else:
+            self.last_received = asyncio.get_running_loop().time()
+            self._transport.resume_reading()
+
     def close(self, error: Exception | None = None) -> None:
         """Send what is queued, then close; ``error`` is what the owner will be told."""
         self._error = self._error or error
@@ -151,6 +178,8 @@ class Link(asyncio.BufferedProtocol):
 
     def _dispatch(self) -> None:
         for event in self.connection.events_received():
+            if isinstance(event, BulkJoined):
+                self._view = memoryview(bytearray(BULK_READ_BUFFER))
             self.owner.link_event(self, event)
 
 

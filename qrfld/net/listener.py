@@ -1,22 +1,28 @@
 """The listening socket: bounded, rate-limited, and silent to strangers.
 
 An accepted link has `handshake_seconds` for its whole handshake and counts against the number of
-handshakes in progress; beyond that number every first message must come back with a cookie, and
-beyond `MAX_PENDING` links are closed unheard. What becomes of a finished handshake is the mesh's
-business: a new session, or the bulk half of one that exists.
+handshakes in progress; beyond that number every first message must come back with a cookie. When
+`MAX_PENDING` wait, the newest takes the place of the oldest one from the address that has most:
+idle strangers lose their places to each other, and an honest handshake needs its own for
+milliseconds. What becomes of a finished handshake is the mesh's business: a new session, or the
+bulk half of one that exists.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import secrets
+from collections import Counter
 from typing import Protocol
 
-from qrfld.net.errors import NetError, PortInUseError
-from qrfld.net.limits import ACCEPT, RateLimiter
+from qrfld.errors import ConfigError
+from qrfld.net.errors import ListenAddressError, NetError, PortInUseError
+from qrfld.net.limits import ACCEPT, COMPLAINTS, RateLimiter, origin
 from qrfld.net.link import Link, format_address
 from qrfld.net.session import Session
+from qrfld.net.timing import Timing
 from qrfld.protocol.bulk import BulkSecret
 from qrfld.protocol.connection import Connection
 from qrfld.protocol.cookies import CookieGate
@@ -33,9 +39,7 @@ class Mesh(Protocol):
     """What the listener needs of the mesh."""
 
     bulk_secrets: dict[bytes, BulkSecret]
-
-    def full(self) -> bool:
-        """Whether no further session is taken on."""
+    timing: Timing
 
     def adopt(self, session: Session) -> None:
         """Take over a session that a peer dialled."""
@@ -55,22 +59,20 @@ class Listener:
         self._max_handshakes = max_handshakes
         self._handshake_seconds = handshake_seconds
         self._accepts = RateLimiter(ACCEPT)
-        self._pending: set[Link] = set()
+        self._complaints = RateLimiter(COMPLAINTS)
+        self._pending: dict[Link, asyncio.TimerHandle] = {}
         self._secrets = (secrets.token_bytes(32), secrets.token_bytes(32))
         self._renewed = asyncio.get_running_loop().time()
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> list[str]:
-        """Listen; returns the bound addresses. Raises PortInUseError."""
+        """Listen; returns the bound addresses. Raises PortInUseError or ListenAddressError."""
         try:
             self._server = await asyncio.get_running_loop().create_server(
                 self._link, host, port, backlog=256
             )
         except OSError as error:
-            raise PortInUseError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}",
-                hint="stop what uses it, or set listen.port",
-            ) from error
+            raise _refused(host, port, error) from error
         return [format_address(sock.getsockname()) for sock in self._server.sockets]
 
     async def stop(self) -> None:
@@ -86,27 +88,28 @@ class Listener:
 
     def greet(self, link: Link) -> Connection | None:
         """The connection for a new link, None to turn it away unheard."""
-        now = asyncio.get_running_loop().time()
-        host = link.address.rpartition(":")[0]
-        if len(self._pending) >= MAX_PENDING or self._mesh.full():
-            log.warning("turned %s away: too many connections", link.address)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if not self._accepts.allow(origin(link.address), now):
+            self._complain("turned %s away: too many connections from there", link.address)
             return None
-        if not self._accepts.allow(host, now):
-            log.warning("turned %s away: too many connections from there", link.address)
-            return None
+        if len(self._pending) >= MAX_PENDING:
+            self._make_room()
         gate = None
         if len(self._pending) >= self._max_handshakes:
+            host = link.address.rpartition(":")[0]
             gate = CookieGate(self._cookie_secrets(now), host.encode(), now)
-        self._pending.add(link)
-        asyncio.get_running_loop().call_later(self._handshake_seconds, self._expire, link)
+        late = NetError(f"no handshake within {self._handshake_seconds:g} s")
+        self._pending[link] = loop.call_later(self._handshake_seconds, link.abort, late)
         return Connection.accept(self._endpoint, self._mesh.bulk_secrets, gate)
 
     def settle(self, link: Link, event: Event) -> None:
         """The handshake is over: pass the link on."""
-        self._pending.discard(link)
+        self._drop(link)
         match event:
             case SessionEstablished(session=protocol):
-                session = Session(link, protocol, address=link.address)
+                timing = self._mesh.timing
+                session = Session(link, protocol, address=link.address, timing=timing)
                 link.owner = session
                 self._mesh.adopt(session)
             case BulkJoined(session_id=session_id):
@@ -115,18 +118,44 @@ class Listener:
 
     def forget(self, link: Link, error: Exception | None) -> None:
         """The link ended before its handshake did."""
-        if link in self._pending:
-            self._pending.discard(link)
-            log.info("handshake with %s failed: %s", link.address, error or "closed")
+        if self._drop(link):
+            self._complain("handshake with %s failed: %s", link.address, error or "closed")
 
-    def _expire(self, link: Link) -> None:
-        if link in self._pending:
-            link.abort(NetError(f"no handshake within {self._handshake_seconds:g} s"))
+    def _drop(self, link: Link) -> bool:
+        """Strike a link off the list; whether it was on it."""
+        timer = self._pending.pop(link, None)
+        if timer is not None:
+            timer.cancel()
+        return timer is not None
+
+    def _make_room(self) -> None:
+        """Close the oldest pending link of whoever has most of them."""
+        crowd = Counter(origin(link.address) for link in self._pending)
+        busiest = max(crowd, key=crowd.__getitem__)
+        oldest = next(link for link in self._pending if origin(link.address) == busiest)
+        oldest.abort(NetError("gave its place to a newer connection"))
+        self.forget(oldest, oldest.error)
+
+    def _complain(self, text: str, *details: object) -> None:
+        """Log about a stranger, but not as often as strangers like."""
+        if self._complaints.allow("", asyncio.get_running_loop().time()):
+            log.info(text, *details)
 
     def _cookie_secrets(self, now: float) -> tuple[bytes, bytes]:
         if now - self._renewed > COOKIE_SECRET_SECONDS:
             self._secrets, self._renewed = (secrets.token_bytes(32), self._secrets[0]), now
         return self._secrets
+
+
+def _refused(host: str, port: int, error: OSError) -> ConfigError:
+    text = f"cannot listen on {host}:{port}: {error.strerror or error}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return PortInUseError(text, hint="stop what uses it, or set listen.port")
+        case errno.EACCES:
+            return ListenAddressError(text, hint="set listen.port to 1024 or above")
+        case _:
+            return ListenAddressError(text, hint="set listen.host to an address of this machine")
 
 
 class _Accepted:

@@ -7,6 +7,8 @@ node can pass them on to any other.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,9 +19,12 @@ from qrfld.crypto.certificates import Member
 from qrfld.crypto.errors import CertificateError
 from qrfld.crypto.genesis import Genesis
 from qrfld.crypto.identity import NodeId
+from qrfld.net.limits import RECORDS, RateLimiter
 from qrfld.protocol.messages import Digest, Hello, MemberEntry
 from qrfld.protocol.messages import Members as MembersMessage
 from qrfld.store.database import Database
+
+log = logging.getLogger("qrfld.members")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Members:
     bootstrap: Mapping[NodeId, tuple[str, ...]]
     clock: Callable[[], float]
     _known: dict[NodeId, Known] = field(default_factory=dict)
+    _records: RateLimiter = field(default_factory=lambda: RateLimiter(RECORDS))
 
     async def load(self) -> None:
         """Read and check everything the database holds."""
@@ -96,22 +102,34 @@ class Members:
             raise CertificateError(f"{expected.short} showed the certificate of {node.short}")
         known = self._known.get(node)
         if known is None:
-            if len(self._known) >= self.genesis.limits.max_members:
+            if self.full():
                 raise CertificateError(f"the federation is full: {len(self._known)} members")
             await self.database.add_member(node, certificate, self.clock())
-            known = replace(fresh, record=None, sequence=0, where=())
-            self._known[node] = known
+            known = self._known.setdefault(node, replace(fresh, record=None, sequence=0, where=()))
             new = True
         else:
             new = False
         if fresh.record is not None and fresh.sequence > known.sequence:
-            await self.database.update_addresses(node, fresh.record, fresh.sequence)
-            # Only the addresses: the first certificate stands (another await may have come between)
-            self._known[node] = replace(
-                known, record=fresh.record, sequence=fresh.sequence, where=fresh.where
-            )
-            new = True
+            new |= await self._move(node, fresh.record, fresh)
         return known.member, new
+
+    async def _move(self, node: NodeId, record: bytes, fresh: Known) -> bool:
+        """Keep a newer address record, unless the member makes too many of them."""
+        if not self._records.allow(node, asyncio.get_running_loop().time()):
+            log.info("%s changes its addresses too often: ignored", self.label(node))
+            return False
+        # The database decides which of two that came at once is newer.
+        if not await self.database.update_addresses(node, record, fresh.sequence):
+            return False
+        # The first certificate stands.
+        self._known[node] = replace(
+            self._known[node], record=record, sequence=fresh.sequence, where=fresh.where
+        )
+        return True
+
+    def full(self) -> bool:
+        """Whether the federation takes no further member."""
+        return len(self._known) >= self.genesis.limits.max_members
 
     def _check(self, certificate: bytes, record: bytes | None) -> Known:
         member = certificates.check(certificate, self.genesis, self.federation)

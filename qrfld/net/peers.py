@@ -5,9 +5,9 @@ Either side may dial, so that a node behind NAT takes part; the side with the lo
 first, the other after `DIAL_HEAD_START` s. When two sessions exist nevertheless, both sides keep
 the one that the lower node ID dialled, and among those the newest.
 
-Membership spreads by anti-entropy: on every new session both sides send a digest of the members
-they know (node ID and sequence of the address record); each answers with what the other lacks, and
-passes on what it learns. Certificates and address records are checked offline.
+A caller has to show its certificate before it sees ours or may open a bulk link. Callers that have
+not are few (`MAX_STRANGERS`) and compete only with each other; sessions belong to members. A member
+that keeps sending what makes no sense loses its session, and is not heard again for a while.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,10 +25,19 @@ from qrfld.crypto.suites import suite_name
 from qrfld.errors import QrfldError
 from qrfld.net.admission import Issuer
 from qrfld.net.dialer import connect, connect_bulk
-from qrfld.net.errors import NetError, PeerUnreachableError, SessionClosedError, TransferError
+from qrfld.net.errors import (
+    NetError,
+    PeerUnreachableError,
+    RateLimitError,
+    SessionClosedError,
+    TransferError,
+)
+from qrfld.net.gossip import Gossip
+from qrfld.net.limits import OFFENCES, RateLimiter
 from qrfld.net.link import Link
 from qrfld.net.members import Members
 from qrfld.net.session import Session
+from qrfld.net.timing import DEFAULT, Timing
 from qrfld.net.transfer import Transfers
 from qrfld.protocol.bulk import BulkSecret
 from qrfld.protocol.errors import ErrorCode
@@ -38,10 +47,8 @@ from qrfld.protocol.session import Endpoint
 
 log = logging.getLogger("qrfld.peers")
 
-DIAL_HEAD_START = 2.0
-BACKOFF_FIRST = 0.5
-BACKOFF_MOST = 60.0
-ADMISSION_SECONDS = 5.0
+#: How many callers may have a session without having said who they are.
+MAX_STRANGERS = 64
 
 M = TypeVar("M", bound=Message)
 Handler = Callable[[NodeId, M], Awaitable[None]]
@@ -74,6 +81,7 @@ class Peers:
     transfers: Transfers
     issuer: Issuer
     max_sessions: int
+    timing: Timing = DEFAULT
     sessions: dict[NodeId, Session] = field(default_factory=dict)
     bulk_secrets: dict[bytes, BulkSecret] = field(default_factory=dict)
     dialling: dict[NodeId, Dialling] = field(default_factory=dict)
@@ -86,8 +94,10 @@ class Peers:
         self._live: dict[bytes, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._jitter = secrets.SystemRandom()
-        self.handle(Digest, self._hear_digest)
-        self.handle(MembersMessage, self._hear_members)
+        self._offences = RateLimiter(OFFENCES)
+        self._gossip = Gossip(self.members, self)
+        self.handle(Digest, self._gossip.hear_digest)
+        self.handle(MembersMessage, self._gossip.hear_members)
         self.handle(Refused, self._hear_refused)
 
     # the surface for services
@@ -122,7 +132,7 @@ class Peers:
     async def send(self, node: NodeId, message: Message) -> bool:
         """Send to one member, or to ourselves; False when there is no session to carry it."""
         if node == self.node_id:
-            self._spawn(self._deliver(node, message))
+            self.spawn(self._deliver(node, message))
             return True
         session = self.sessions.get(node)
         if session is None or not session.ready.is_set():
@@ -133,9 +143,17 @@ class Peers:
             return False
         return True
 
-    async def broadcast(self, nodes: list[NodeId], message: Message) -> None:
-        """Send to many at once; those without a session hear it when they ask or reconnect."""
-        await asyncio.gather(*(self.send(node, message) for node in nodes))
+    async def broadcast(self, nodes: Iterable[NodeId], message: Message) -> None:
+        """Send to many at once, waiting for no reader.
+
+        Those without a session hear it when they ask or reconnect.
+        """
+        for node in list(nodes):
+            session = self.sessions.get(node)
+            if node == self.node_id:
+                await self.send(node, message)
+            elif session is not None and session.ready.is_set():
+                session.post(message)
 
     async def fetch(self, node: NodeId, blob: bytes, size: int) -> Path:
         """Bring a blob here from a member (see `Transfers.fetch`)."""
@@ -194,8 +212,8 @@ class Peers:
     def start(self) -> None:
         """Dial everybody we know."""
         for node in self.members.targets():
-            self._keep_dialling(node)
-        self._spawn(self._keep_alive())
+            self.keep_dialling(node)
+        self.spawn(self._keep_alive())
 
     async def stop(self) -> None:
         """Say goodbye on every session and end all tasks."""
@@ -209,12 +227,12 @@ class Peers:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def full(self) -> bool:
-        """Whether no further session is taken on."""
-        return len(self._live) >= self.max_sessions
+        """Whether no further member gets a session."""
+        return len(self.sessions) >= self.max_sessions
 
     def adopt(self, session: Session) -> None:
         """Take over a fresh session, dialled by either side."""
-        self._spawn(self._run(session))
+        self.spawn(self._adopted(session))
 
     def attach_bulk(self, session_id: bytes, link: Link) -> bool:
         """Give an accepted bulk link to the session it was derived from."""
@@ -229,24 +247,41 @@ class Peers:
 
     # sessions
 
-    async def _run(self, session: Session) -> None:
-        session_id = session.protocol.session_id
-        self._live[session_id] = session
+    async def _adopted(self, session: Session) -> None:
+        await self._run(session)
+
+    async def _run(self, session: Session) -> bool:
+        """A session's life; whether it came so far as to be served."""
         if not session.initiator:
-            self.bulk_secrets[session_id] = session.protocol.bulk
+            self._make_room()
+        self._live[session.protocol.session_id] = session
+        served = False
         try:
-            if await self._admit(session):
+            served = await self._admit(session)
+            if served:
                 await self._serve(session)
         except (QrfldError, TimeoutError) as error:
-            log.info("session with %s ended: %s", session.address, error or "timed out")
-            session.abort(SessionClosedError(str(error) or "timed out"))
+            reason = str(error) or "timed out"
+            log.info("session with %s ended: %s", session.address, reason)
+            session.close(ErrorCode.NOT_ADMITTED, reason)
+        except Exception:
+            # A defect of ours in one session ends that session, not the dialling of its peer.
+            log.exception("session with %s failed", session.address)
         finally:
             self._forget(session)
+        return served
+
+    def _make_room(self) -> None:
+        """End the oldest session whose caller has not said who it is, if there are too many."""
+        strangers = [s for s in self._live.values() if s.member is None and not s.initiator]
+        if len(strangers) >= MAX_STRANGERS:
+            strangers[0].abort(SessionClosedError("gave its place to a newer caller"))
 
     async def _admit(self, session: Session) -> bool:
         """Exchange hellos, settle double sessions, open the bulk link; False: nothing to serve."""
-        async with asyncio.timeout(ADMISSION_SECONDS):
-            await session.send(self.members.hello())
+        async with asyncio.timeout(self.timing.admission):
+            if session.initiator:
+                await session.send(self.members.hello())
             if (event := await session.messages.get()) is None:
                 raise SessionClosedError(f"closed before its hello: {session.error}")
             match event.message:
@@ -255,30 +290,35 @@ class Peers:
                         hello.certificate, hello.addresses, expected=session.node_id
                     )
                 case Join() as join if not session.initiator:
+                    await session.send(self.members.hello())
                     await self._answer_join(session, join)
                     return False
                 case other:
                     raise NetError(f"{type(other).__name__} came before a hello")
             session.consumed(event)
+            if not self._offences.left(session.node_id, asyncio.get_running_loop().time()):
+                raise RateLimitError(
+                    f"{self.members.label(session.node_id)} sent too much nonsense"
+                )
             if not self._keep(session):
                 session.close(ErrorCode.DUPLICATE_SESSION, "another session is kept")
                 return False
             if session.initiator:
                 await connect_bulk(session, session.protocol.bulk)
             else:
+                self.bulk_secrets[session.protocol.session_id] = session.protocol.bulk
+                await session.send(self.members.hello())
                 await session.bulk_attached.wait()
         if new:
-            await self._pass_on([session.node_id], not_to=session.node_id)
+            await self._gossip.pass_on([session.node_id], not_to=session.node_id)
         return not session.closed.is_set()
 
     async def _answer_join(self, session: Session, join: Join) -> None:
-        certificate = await self.issuer.answer(session, join)
-        if certificate is not None:
+        if await self.issuer.answer(session, join):
             log.info("admitted %s (%s)", session.node_id.short, join.name)
-            await self.members.learn(certificate, None, expected=session.node_id)
-            await self._pass_on([session.node_id], not_to=session.node_id)
-        # The joiner closes once it has its answer; a stranger who does not is closed here.
-        await asyncio.wait_for(session.closed.wait(), ADMISSION_SECONDS)
+            await self._gossip.pass_on([session.node_id], not_to=session.node_id)
+        # The joiner closes once it has its answer; a stranger who does not is closed in time.
+        await session.closed.wait()
 
     def _keep(self, session: Session) -> bool:
         """Decide between this session and one we already have with the same member."""
@@ -288,8 +328,10 @@ class Peers:
             if self._rank(session) < self._rank(other):
                 return False
             other.close(ErrorCode.DUPLICATE_SESSION, "a newer session is kept")
+        elif self.full():
+            raise NetError(f"no room for {node.short}: {len(self.sessions)} sessions")
         self.sessions[node] = session
-        self._keep_dialling(node)
+        self.keep_dialling(node)
         return True
 
     def _rank(self, session: Session) -> bool:
@@ -301,7 +343,7 @@ class Peers:
         log.info("session with %s (%s)", self.members.label(session.node_id), session.address)
         await session.send(self.members.digest())
         for callback in self._on_connected:
-            self._spawn(callback(session.node_id))
+            self.spawn(callback(session.node_id))
         async with asyncio.TaskGroup() as group:
             group.create_task(self.transfers.serve(session))
             group.create_task(self._listen(session))
@@ -310,20 +352,33 @@ class Peers:
         while (event := await session.messages.get()) is not None:
             await self._deliver(session.node_id, event.message)
             session.consumed(event)
+            await asyncio.sleep(0)  # however much one peer has to say, the others get their turn
 
     async def _deliver(self, node: NodeId, message: Message) -> None:
         handler = self._handlers.get(type(message))
-        if handler is None:
-            log.warning("%s sent a %s, unasked", self.members.label(node), type(message).__name__)
-            return
         try:
+            if handler is None:
+                raise NetError("nobody waits for such a message")
             await handler(node, message)
         except QrfldError as error:
-            log.warning("%s from %s: %s", type(message).__name__, self.members.label(node), error)
+            self._offended(node, message, error)
+        except Exception:
+            # A defect of ours costs one message, not the session with whoever found it.
+            log.exception("%s from %s failed", type(message).__name__, self.members.label(node))
+
+    def _offended(self, node: NodeId, message: Message, error: QrfldError) -> None:
+        """Log a message that was refused; too many of them end the session."""
+        kind, label = type(message).__name__, self.members.label(node)
+        if self._offences.allow(node, asyncio.get_running_loop().time()):
+            log.warning("%s from %s: %s", kind, label, error)
+        elif (session := self.sessions.get(node)) is not None and not session.closed.is_set():
+            log.warning("closed the session with %s: too many refused messages", label)
+            session.close(ErrorCode.RATE_LIMITED, "too many refused messages")
 
     def _forget(self, session: Session) -> None:
         session_id, node = session.protocol.session_id, session.node_id
-        session.abort(SessionClosedError("ended"))
+        if not session.closed.is_set():
+            session.abort(SessionClosedError("ended"))
         self._live.pop(session_id, None)
         self.bulk_secrets.pop(session_id, None)
         self.traffic.sent += session.bytes_sent
@@ -338,71 +393,55 @@ class Peers:
     async def _keep_alive(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(self.timing.tick)
             for session in list(self._live.values()):
                 session.keep_alive(loop.time())
 
     # dialling
 
-    def _keep_dialling(self, node: NodeId) -> None:
+    def keep_dialling(self, node: NodeId) -> None:
+        """See to it that there is a session with a member, from now on."""
         if node != self.node_id and node not in self.dialling:
             task = asyncio.create_task(self._dial_forever(node))
             self.dialling[node] = Dialling(task, since=asyncio.get_running_loop().time())
 
     async def _dial_forever(self, node: NodeId) -> None:
-        failures = 0
+        failures, timing = 0, self.timing
+        loop = asyncio.get_running_loop()
         if self.node_id > node:
-            await asyncio.sleep(DIAL_HEAD_START)
+            await asyncio.sleep(timing.head_start)
         while True:
+            began = loop.time()
             if (session := self.sessions.get(node)) is not None:
+                began = session.started
                 await session.closed.wait()
-                failures = 0
-            elif not self.full() and await self._dial(node):
-                failures = 0
-            else:
-                failures += 1
+            elif not self.full():
+                await self._dial(node)
+            # A session that ends as soon as it begins is no better than none.
+            failures = 0 if loop.time() - began > timing.settled else failures + 1
             # Full jitter: everybody who lost the same peer would otherwise come back at once.
-            ceiling = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(failures, 10))
+            ceiling = min(timing.backoff_most, timing.backoff_first * 2 ** min(failures - 1, 10))
             await asyncio.sleep(self._jitter.uniform(0, ceiling))
 
-    async def _dial(self, node: NodeId) -> bool:
-        """Try every address of a member once; True after a session that was ours to serve."""
+    async def _dial(self, node: NodeId) -> None:
+        """Try the addresses of a member until one leads to a session, and serve that."""
         dialling = self.dialling[node]
         for address in self.members.addresses(node):
             try:
-                session = await connect(self.endpoint, node, address)
+                session = await connect(self.endpoint, node, address, self.timing)
             except PeerUnreachableError as error:
                 dialling.last_error = str(error)
                 continue
             dialling.last_error = ""
             await self._run(session)
-            return session.ready.is_set()
-        return False
-
-    # membership
-
-    async def _hear_digest(self, node: NodeId, digest: Digest) -> None:
-        for message in self.members.missing_from(digest):
-            await self.send(node, message)
-
-    async def _hear_members(self, node: NodeId, message: MembersMessage) -> None:
-        fresh = []
-        for entry in message.entries:
-            member, new = await self.members.learn(entry.certificate, entry.addresses)
-            self._keep_dialling(member.node_id)
-            if new:
-                fresh.append(member.node_id)
-        await self._pass_on(fresh, not_to=node)
-
-    async def _pass_on(self, fresh: list[NodeId], *, not_to: NodeId) -> None:
-        others = [n for n in self.sessions if n != not_to]
-        for message in self.members.entries(fresh):
-            await self.broadcast(others, message)
+            dialling.last_error = "" if session.member else str(session.error or "")
+            return
 
     async def _hear_refused(self, node: NodeId, refused: Refused) -> None:
         log.warning("%s refused message %d: %s", node.short, refused.about, refused.reason)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run something beside everything else; it ends with the mesh."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

@@ -3,19 +3,21 @@
 The hash is the capability: a node serves any blob it holds to any admitted peer that can name it.
 The receiver knows the size beforehand, so a peer can never make it hold more, and the blob becomes
 visible only when size and hash are right. Disk work runs in threads; chunks in flight are bounded
-by `WINDOW`.
+by `WINDOW`. A transfer lasts as long as somebody waits for it, and only while it moves.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from qrfld.crypto.identity import NodeId
 from qrfld.net.errors import TransferError
 from qrfld.net.limits import DOWNLOADS, RateLimiter
 from qrfld.net.link import Link
-from qrfld.net.session import IncomingStream, OutgoingStream, Session
+from qrfld.net.session import OutgoingStream, Session
 from qrfld.protocol.errors import ErrorCode
 from qrfld.protocol.events import ChunkReceived, StreamReset
 from qrfld.store.blobs import Blobs, BlobWriter
@@ -23,7 +25,16 @@ from qrfld.store.errors import StoreError
 
 WINDOW = 8 * 1024 * 1024
 CHUNK = 256 * 1024
-STALL_SECONDS = 15.0
+#: Slower than this on the whole is no transfer but a way to keep things busy.
+MIN_BYTES_PER_SECOND = 8 * 1024
+
+
+@dataclass(eq=False)
+class _Fetch:
+    """A transfer under way and how many wait for it."""
+
+    task: asyncio.Task[Path]
+    waiting: int = 0
 
 
 class Transfers:
@@ -32,7 +43,7 @@ class Transfers:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._downloads = RateLimiter(DOWNLOADS)
-        self._fetching: dict[bytes, asyncio.Task[Path]] = {}
+        self._fetching: dict[tuple[NodeId, bytes, int], _Fetch] = {}
 
     def local(self, blob: bytes) -> Path | None:
         """Where a blob lies, None when it is not here."""
@@ -42,58 +53,62 @@ class Transfers:
         """Bring a blob of exactly ``size`` bytes here, unless it is here already.
 
         Raises TransferError when the peer has it not, stalls or ends, BlobMismatchError when the
-        content is not what its name says, DiskFullError. Two calls for one blob share one transfer.
+        content is not what its name says, DiskFullError. Two calls for one blob from one peer share
+        one transfer; no peer's transfer stands in the way of another's.
         """
         if (here := self.local(blob)) is not None:
             return here
-        task = self._fetching.get(blob)
-        if task is None:
-            task = asyncio.create_task(self._fetch(session, blob, size))
-            self._fetching[blob] = task
-            task.add_done_callback(lambda _: self._fetching.pop(blob, None))
-        return await asyncio.shield(task)
+        key = (session.node_id, blob, size)
+        fetch = self._fetching.get(key)
+        if fetch is None:
+            fetch = self._fetching[key] = _Fetch(
+                asyncio.create_task(self._fetch(session, blob, size))
+            )
+            fetch.task.add_done_callback(lambda _: self._fetching.pop(key, None))
+        fetch.waiting += 1
+        try:
+            return await asyncio.shield(fetch.task)
+        finally:
+            fetch.waiting -= 1
+            if not fetch.waiting:
+                fetch.task.cancel()
 
     async def _fetch(self, session: Session, blob: bytes, size: int) -> Path:
         await session.ready.wait()
         async with session.fetching:
-            return await self._fetch_alone(session, blob, size)
+            if session.bulk is None or session.closed.is_set():
+                raise TransferError(f"no bulk connection to {session.node_id.short}")
+            # Not in a thread: nobody would clean up behind a thread that was cancelled.
+            writer = self._blobs.writer(blob, size)
+            try:
+                seconds = session.timing.stall + size / MIN_BYTES_PER_SECOND
+                async with asyncio.timeout(seconds):
+                    await self._receive(session, writer, blob, size)
+                return await asyncio.to_thread(writer.commit)
+            except TimeoutError:
+                raise TransferError(
+                    f"{session.node_id.short} did not send {size} bytes in {seconds:.0f} s"
+                ) from None
+            finally:
+                await asyncio.shield(asyncio.to_thread(writer.abort))
 
-    async def _fetch_alone(self, session: Session, blob: bytes, size: int) -> Path:
-        if session.bulk is None or session.closed.is_set():
-            raise TransferError(f"no bulk connection to {session.node_id.short}")
-        writer = await asyncio.to_thread(self._blobs.writer, blob, size)
-        stream = session.bulk.connection.next_stream
-        source = session.incoming[stream] = IncomingStream()
+    async def _receive(self, session: Session, writer: BlobWriter, blob: bytes, size: int) -> None:
+        granted = min(size, WINDOW)
+        stream = session.open_stream(blob, granted)
         try:
-            granted = min(size, WINDOW)
-            session.bulk.connection.send_get(stream, blob, 0, granted)
-            session.bulk.flush()
-            await self._receive(session, stream, source, writer, size, granted)
-            return await asyncio.to_thread(writer.commit)
-        except BaseException:
-            if session.bulk.alive:
-                session.bulk.connection.send_reset(stream, ErrorCode.CANCELLED)
-                session.bulk.flush()
-            await asyncio.to_thread(writer.abort)
-            raise
+            await self._read(session, stream, writer, size, granted)
         finally:
-            del session.incoming[stream]
+            session.close_stream(stream)
 
-    async def _receive(
-        self,
-        session: Session,
-        stream: int,
-        source: IncomingStream,
-        writer: BlobWriter,
-        size: int,
-        granted: int,
+    async def _read(
+        self, session: Session, stream: int, writer: BlobWriter, size: int, granted: int
     ) -> None:
-        received, peer = 0, session.node_id.short
+        received, peer, stall = 0, session.node_id.short, session.timing.stall
         while True:
             try:
-                chunk = await asyncio.wait_for(source.queue.get(), STALL_SECONDS)
+                chunk = await asyncio.wait_for(session.next_chunk(stream), stall)
             except TimeoutError:
-                raise TransferError(f"{peer} sent nothing for {STALL_SECONDS:.0f} s") from None
+                raise TransferError(f"{peer} sent nothing for {stall:g} s") from None
             match chunk:
                 case None:
                     raise TransferError(f"the session with {peer} ended during a transfer")
@@ -104,12 +119,13 @@ class Transfers:
                         raise TransferError(f"{peer} sent bytes {offset}+{len(data)} of {size}")
                     await asyncio.to_thread(writer.write, data)
                     received += len(data)
-                    if last or received == size:
+                    if last:
                         return
-                    if session.bulk is not None and granted - received < WINDOW // 2:
+                    if received == size:
+                        raise TransferError(f"the blob of {peer} has more than {size} bytes")
+                    if granted < size and granted - received < WINDOW // 2:
                         granted = min(size, received + WINDOW)
-                        session.bulk.connection.send_credit(stream, granted)
-                        session.bulk.flush()
+                        session.grant(stream, granted)
 
     async def serve(self, session: Session) -> None:
         """Answer the peer's requests until the session ends."""
@@ -128,21 +144,29 @@ class Transfers:
                 self._reset(session, stream, ErrorCode.NOT_FOUND)
             elif session.bulk is not None:
                 with await asyncio.to_thread(self._blobs.open, blob) as file:
-                    await self._send_file(session.bulk, out, file, self._blobs.size(blob))
+                    size = self._blobs.size(blob)
+                    await self._send_file(session.bulk, out, file, size, session.timing.stall)
+        except TimeoutError:  # an OSError too, but this one is the peer's
+            self._reset(session, stream, ErrorCode.CANCELLED)
         except (OSError, StoreError):
             self._reset(session, stream, ErrorCode.NOT_FOUND)
         finally:
             session.outgoing.pop(stream, None)
 
     @staticmethod
-    async def _send_file(bulk: Link, out: OutgoingStream, file: BinaryIO, size: int) -> None:
-        """Send from the request's offset to the end, as far and as fast as credit allows."""
+    async def _send_file(
+        bulk: Link, out: OutgoingStream, file: BinaryIO, size: int, stall: float
+    ) -> None:
+        """Send from the request's offset to the end, as far and as fast as credit allows.
+
+        Raises TimeoutError when the peer gives no credit for ``stall`` seconds.
+        """
         sent = out.request.offset
         await asyncio.to_thread(file.seek, sent)
         while True:
             while out.limit <= sent < size and not out.reset:
                 out.changed.clear()
-                await out.changed.wait()
+                await asyncio.wait_for(out.changed.wait(), stall)
             room = min(out.limit, size) - sent
             data = await asyncio.to_thread(file.read, min(room, CHUNK))
             if out.reset or not bulk.alive:

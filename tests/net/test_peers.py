@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mesh import Federation, until
+from mesh import FAST, Federation, until
 
 from qrfld.crypto.identity import NodeId
 from qrfld.protocol.messages import RunSync
@@ -25,7 +25,7 @@ async def test_both_dial_at_once_and_one_session_is_kept(federation: Federation)
     a.peers.start()
     b.peers.start()
     await until("connected", lambda: len(a.peers.connected()) == len(b.peers.connected()) == 2)
-    await asyncio.sleep(3)  # longer than the head start: the other side has had its turn to dial
+    await asyncio.sleep(2 * FAST.head_start)  # the other side has had its turn to dial
     await until("one session", lambda: len(a.peers.sessions) == len(b.peers.sessions) == 1)
     ours, theirs = a.peers.sessions[b.identity.node_id], b.peers.sessions[a.identity.node_id]
     assert ours.protocol.session_id == theirs.protocol.session_id

@@ -13,6 +13,7 @@ from qrfld.net.admission import Issuer
 from qrfld.net.listener import Listener
 from qrfld.net.members import Members
 from qrfld.net.peers import Peers
+from qrfld.net.timing import Timing
 from qrfld.net.transfer import Transfers
 from qrfld.protocol.session import Endpoint
 from qrfld.store.blobs import Blobs
@@ -20,6 +21,8 @@ from qrfld.store.database import Database
 
 NOW = 1_800_000_000
 PATIENCE = 30.0
+#: The mesh's own, but nobody waits long for anything that a test has to wait for too.
+FAST = Timing(head_start=0.3, tick=0.1, backoff_first=0.05, backoff_most=0.5, settled=1.0)
 
 
 async def until(what: str, probe: Callable[[], object]) -> None:
@@ -72,6 +75,8 @@ class Federation:
         handshakes: int = 8,
         handshake_seconds: float = 5.0,
         start: bool = True,
+        timing: Timing = FAST,
+        host: str = "127.0.0.1",
     ) -> MeshNode:
         """A member that listens on loopback and knows the nodes in ``knows``."""
         identity = identity or (Identity.generate(1) if self.nodes else self.founder)
@@ -84,11 +89,11 @@ class Federation:
         members = Members(identity.node_id, self.id, self.genesis, database, bootstrap, lambda: NOW)
         endpoint = Endpoint(identity, self.id, self.genesis.suites)
         issuer = Issuer(identity, self.genesis_bytes, members, database)
-        peers = Peers(endpoint, members, Transfers(blobs), issuer, max_sessions)
+        peers = Peers(endpoint, members, Transfers(blobs), issuer, max_sessions, timing)
         listener = Listener(
             endpoint, peers, max_handshakes=handshakes, handshake_seconds=handshake_seconds
         )
-        (address,) = await listener.start("127.0.0.1", 0)
+        (address,) = await listener.start(host, 0)
         certificate = certificates.issue(self.founder, self.id, identity, name, now=NOW)
         record = addresses.issue(identity, self.id, 1, [address])
         await members.learn(certificate, record)
