@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ class RemoteError(QrfldError):
         self.exit_code = failure.exit_code  # type: ignore[misc]
 
 
+class ControlAccessError(QrfldError):
+    """This user may not command the daemon."""
+
+
 class ControlClient:
     """Calls the daemon whose control socket lies at ``path``; one connection a call."""
 
@@ -40,15 +45,23 @@ class ControlClient:
         """Call a method and return its result.
 
         Raises RemoteError with the daemon's own error, DaemonNotRunningError when nobody answers,
-        ControlFrameError when what answers is no daemon.
+        ControlAccessError when this user may not ask, ControlFrameError when what answers is no
+        daemon.
         """
         frame = encode_request(Request(1, method, params))
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
                 sock.settimeout(self._timeout)
                 sock.connect(str(self._path))
-                sock.sendall(frame)
+                # A daemon with too many clients answers before it is asked, and closes.
+                with contextlib.suppress(BrokenPipeError):
+                    sock.sendall(frame)
                 answer = _read_answer(sock)
+        except PermissionError as error:
+            raise ControlAccessError(
+                f"no right to use the daemon's control socket {self._path}",
+                hint="run as its owner, or join the socket's group",
+            ) from error
         except OSError as error:
             raise DaemonNotRunningError(
                 f"no daemon answers on {self._path}: {error.strerror or 'timed out'}",

@@ -12,10 +12,8 @@ StoreError                      1
 ├── RecordGapError                  a record whose predecessor is not here
 ├── UpdateConflictError             a second, different update of one node for one round
 └── BlobError
-    ├── BlobNameError               not a 32-byte hash
     ├── BlobMissingError            no such blob
-    ├── BlobMismatchError           the bytes are not those that the name promises
-    └── BlobTooLargeError           over the limit
+    └── BlobMismatchError           the bytes are not those that the name promises
 AlreadyRunningError             1   another daemon works in this directory
 RedemptionError                 5   a token is not honoured
 ├── TokenUnknownError, TokenSecretError, TokenExpiredError, TokenUsedError
@@ -74,20 +72,12 @@ class BlobError(StoreError):
     """A blob cannot be stored or read."""
 
 
-class BlobNameError(BlobError):
-    """A blob's name is not a 32-byte hash."""
-
-
 class BlobMissingError(BlobError):
     """There is no such blob."""
 
 
 class BlobMismatchError(BlobError):
     """The bytes are not those that the name and size promise."""
-
-
-class BlobTooLargeError(BlobError):
-    """A blob, or all transfers under way together, would exceed a limit."""
 
 
 class AlreadyRunningError(QrfldError):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -117,7 +118,7 @@ def test_writer_in_pieces_of_any_size_gives_the_blob(tmp_path: Path, cuts: list[
     blobs = make(tmp_path)
     writer = blobs.writer(name(DATA), len(DATA))
     edges = [0, *sorted(cuts), len(DATA)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         writer.write(memoryview(DATA)[start:end])
     assert writer.commit().read_bytes() == DATA
     assert files(tmp_path) == [f"blobs/{name(DATA).hex()}"]
@@ -208,7 +209,6 @@ def test_crash_before_the_rename_leaves_nothing_after_the_next_start(tmp_path: P
     done = child(
         tmp_path,
         """
-os.rename = None
 blobs.publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 writer = blobs.writer(hasher.digest(), len(data))
 writer.write(data)
