@@ -199,8 +199,10 @@ def _weighted_mean(rows: list[Row], decision: Decision) -> Vector:
         sums.fill(0.0)
         for part, weight in zip(block, decision.weights, strict=True):
             # float64 throughout: a float32 sum of large values could overflow.
-            np.multiply(part, float(weight), out=product, dtype=np.float64)
-            sums += product
+            if weight == 1:
+                sums += part
+            else:
+                sums += np.multiply(part, float(weight), out=product, dtype=np.float64)
         np.divide(sums, total, out=result[span], casting="same_kind")
     return result
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -34,8 +33,7 @@ class Context:
     """Where in the run a call stands.
 
     ``index`` of ``nodes`` is the node's place among the run's members, for tasks that divide common
-    data; ``round`` counts from 0; ``seed`` is the run's and equal on all nodes; ``params`` are the
-    run's; ``data_dir`` is where this node's operator keeps its own data.
+    data; ``round`` counts from 0; ``seed`` and ``params`` are the run's and equal on all nodes.
     """
 
     index: int
@@ -43,7 +41,6 @@ class Context:
     round: int
     seed: int
     params: Mapping[str, Parameter] = field(default_factory=dict)
-    data_dir: Path = Path()
 
 
 @dataclass(frozen=True)

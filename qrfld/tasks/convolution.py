@@ -1,6 +1,6 @@
 """A small convolutional network for the `digits` task, with torch (the extra ``qrfld[torch]``).
 
-Two convolutions of 16 and 32 channels and one linear layer: 25,450 parameters. Torch is imported
+Two convolutions of 16 and 32 channels and one linear layer: 25,290 parameters. Torch is imported
 when the learner is made, in the worker process only; the daemon never sees it.
 """
 

@@ -7,7 +7,6 @@ sides check types strictly: the worker runs a user's code, so the daemon does no
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -90,7 +89,7 @@ Result = Initialised | Trained | Evaluated | Failed
 
 def frame(message: Job | Result) -> bytes:
     """Return ``message`` as a frame. Raises WorkerProtocolError when it is too long."""
-    body = msgspec.msgpack.encode(message, enc_hook=os.fspath)
+    body = msgspec.msgpack.encode(message)
     if len(body) > MAX_FRAME:
         raise WorkerProtocolError(f"a message of {len(body)} bytes, allowed are {MAX_FRAME}")
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
@@ -110,10 +109,6 @@ def parse(body: bytes, kind: Any) -> Any:
     Raises WorkerProtocolError.
     """
     try:
-        return msgspec.msgpack.decode(body, type=kind, dec_hook=_restore)
+        return msgspec.msgpack.decode(body, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise WorkerProtocolError(f"a frame that is no message: {error}") from error
-
-
-def _restore(kind: type[Any], value: object) -> Any:
-    return kind(value)

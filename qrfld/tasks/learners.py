@@ -13,6 +13,7 @@ in `benchmarks/digits_under_attack.py`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -61,19 +62,19 @@ class Learner(Protocol):
         """Return the scores of each class, shape (n, 10)."""
 
 
-class _Descent:
+class _Descent(ABC):
     """Minibatch gradient descent, for learners that give their gradients."""
 
     def features(self, inputs: Array) -> Array:
         return inputs
 
+    @abstractmethod
     def forward(self, model: Model, features: Array) -> Sequence[Array]:
         """Return the activations of each layer, the logits last."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gradients(self, model: Model, layers: Sequence[Array], slopes: Array) -> Model:
         """Return the gradient of each array; ``layers`` are the features and the activations."""
-        raise NotImplementedError
 
     def logits(self, model: Model, inputs: Array) -> Array:
         return self.forward(model, self.features(inputs))[-1]

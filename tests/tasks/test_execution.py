@@ -115,9 +115,8 @@ W, B = "'w': model['w']", "'b': model['b']"
 def test_train_returning_something_else_is_refused(
     tmp_path: Path, base: Path, expression: str, message: str
 ) -> None:
-    with pytest.raises(TaskResultError, match=message):
-        train(tmp_path, base, returning(expression, prepare="np.seterr(all='ignore')"))
-    np.seterr(all="warn")
+    with np.errstate(all="ignore"), pytest.raises(TaskResultError, match=message):
+        train(tmp_path, base, returning(expression))
     assert not (tmp_path / "update").exists()
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +22,7 @@ from qrfld.tasks.jobs import (
     parse,
 )
 
-CONTEXT = Context(1, 5, 3, 2**62, {"a": 1, "b": 0.5, "c": "x", "d": True}, Path("/data"))
+CONTEXT = Context(1, 5, 3, 2**62, {"a": 1, "b": 0.5, "c": "x", "d": True})
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,45 @@ def test_digest_is_that_of_the_source(good: Path) -> None:
     assert digest("digits") == hashlib.sha256(source).digest()
 
 
+def install(folder: Path, entry: str) -> None:
+    """Lay out a distribution in ``folder`` that offers a task."""
+    info = folder / "somebodys-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebodys\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[qrfld.tasks]\nsomebodys = {entry}\n")
+
+
+def test_somebodys_package_offers_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "somebodys_module:Mine")
+    (tmp_path / "somebodys_module.py").write_text(GOOD)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert type(load("somebodys")).__name__ == "Mine"
+    assert digest("somebodys") == hashlib.sha256(GOOD.encode()).digest()
+
+
+def test_somebodys_package_that_cannot_be_imported_names_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "somebodys_broken:Mine")
+    (tmp_path / "somebodys_broken.py").write_text("x = 1\nx.y\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TaskFileError, match=r"somebodys_broken\.py:2: AttributeError"):
+        load("somebodys")
+
+
+@pytest.mark.parametrize("entry", ["no_such_module:Mine", "no_such.module:Mine", "json.tool_:X"])
+def test_somebodys_package_without_the_module_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    install(tmp_path, entry)
+    monkeypatch.syspath_prepend(tmp_path)
+    for use in (load, digest):
+        with pytest.raises(
+            (TaskFileError, TaskNotFoundError, TaskDataError), match=r"somebodys|no_such"
+        ):
+            use("somebodys")
+
+
 def test_digest_executes_nothing(tmp_path: Path) -> None:
     assert len(digest(write(tmp_path, "raise SystemExit"))) == 32
     script = (

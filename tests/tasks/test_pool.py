@@ -262,6 +262,25 @@ async def test_worker_that_babbles_is_killed(make: Make, data: bytes) -> None:
     await still_works(worker, model)
 
 
+async def test_worker_that_closes_its_socket_and_lives_on_is_killed(make: Make) -> None:
+    worker = make(on_evaluate("os.closerange(3, 64); time.sleep(600)"))
+    model = await worker.init(CONTEXT)
+    with pytest.raises(WorkerDiedError, match="killed by SIGKILL"):
+        await worker.evaluate(model, CONTEXT)
+    await still_works(worker, model)
+
+
+async def test_worker_that_cannot_be_started_is_named(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = make()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/absent/python")
+        with pytest.raises(WorkerDiedError, match="/absent/python"):
+            await worker.init(CONTEXT)
+    assert (await worker.init(CONTEXT)).exists()
+
+
 async def test_answer_to_another_question_is_refused(make: Make) -> None:
     from qrfld.tasks.jobs import Initialised, frame
 
