@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from qrfld.cli import run_view, text
 from qrfld.cli.errors import ModelDamagedError, ModelNotFoundError
-from qrfld.cli.session import Session, current
+from qrfld.cli.session import Answer, Session, current
 from qrfld.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ LATEST = "latest"
 
 
 def list_models() -> None:
-    """List the models on this node, oldest first."""
-    answer = current().call("model.list")
+    """List the models on this node, newest last."""
+    models = in_order(current())
     rows = [
         (
             model["hash"],
@@ -29,9 +29,11 @@ def list_models() -> None:
             text.amount(model["bytes"]),
             text.percent(model["accuracy"]),
         )
-        for model in answer["models"]
+        for model in models
     ]
-    current().show(answer, text.table(("MODEL", "RUN", "ROUND", "SIZE", "ACCURACY"), rows))
+    current().show(
+        {"models": models}, text.table(("MODEL", "RUN", "ROUND", "SIZE", "ACCURACY"), rows)
+    )
 
 
 def export(
@@ -60,7 +62,7 @@ def export(
     from qrfld.cli import exporting
 
     exporting.check_target(output, force=force)
-    found = find(session.call("model.list")["models"], model, run)
+    found = find(in_order(session), model, run)
     blob = download(session, found["hash"], found["bytes"])
     exporting.write(
         blob,
@@ -73,8 +75,18 @@ def export(
     session.show(answer, f"{output}: {chosen}, {text.amount(size)}, model {found['hash'][:16]}")
 
 
-def find(models: list[dict[str, Any]], model: str, run: str | None) -> dict[str, Any]:
-    """The one model that is meant. Raises ModelNotFoundError or UsageError (several)."""
+def in_order(session: Session) -> list[Answer]:
+    """The models on this node by the start of their run, then by round."""
+    started = {run["run"]: run["started_at"] for run in session.call("run.list")["runs"]}
+    models = session.call("model.list")["models"]
+    return sorted(models, key=lambda model: (started.get(model["run"], 0), model["round"]))
+
+
+def find(models: list[Answer], model: str, run: str | None) -> Answer:
+    """The one of ``models`` (newest last) that is meant.
+
+    Raises ModelNotFoundError, or UsageError when several are.
+    """
     of_run = [m for m in models if run in (None, LATEST) or m["run"].startswith(run)]
     if run == LATEST:
         of_run = [m for m in of_run if m["run"] == of_run[-1]["run"]]

@@ -6,6 +6,7 @@ the answer of ``run.show``: its ``rounds`` are the finished ones, and the number
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from qrfld.cli import text
@@ -15,6 +16,11 @@ SHORT: Final = 8  # characters of a run id that people see; commands take any un
 OVER: Final = frozenset({"finished", "stopped", "failed"})
 _RUN_HEAD: Final = ("RUN", "TASK", "RULE", "F", "STATE", "ROUND", "ACCURACY", "ROLE", "COORDINATOR")
 _ROUND_HEAD: Final = ("ROUND", "ACCURACY", "LOSS", "TIME", "SENT", "RECEIVED", "SUSPECTS", "LATE")
+
+
+def in_order(peers: Sequence[Answer]) -> list[Answer]:
+    """Peers as people look for them: the node itself, then by name."""
+    return sorted(peers, key=lambda peer: (peer["state"] != "self", peer["name"], peer["id"]))
 
 
 def summary(shown: Answer) -> Answer:

@@ -86,7 +86,7 @@ def stop(run: Run = "latest") -> None:
 
 
 def list_runs() -> None:
-    """List every run of this node, oldest first."""
+    """List every run of this node, newest first."""
     answer = current().call("run.list")
     current().show(answer, run_view.listing(answer["runs"]))
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from qrfld.cli import run_view, text
 from qrfld.cli.session import Answer
 
-WIDE: Final = 110  # columns from which on the session's suite and addresses are shown
+WIDE: Final = 130  # columns from which on the session's suite and addresses are shown
 CURVE: Final = 40
 _STATES: Final = {
     "self": "bold",
@@ -50,14 +50,15 @@ def peers(entries: Sequence[Answer], *, width: int, most: int) -> RenderableType
     """A row for each of at most ``most`` peers."""
     wide = width >= WIDE
     grid = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
-    for head in ("peer", "node", "state"):
-        grid.add_column(head, no_wrap=True, overflow="ellipsis", ratio=2 if head == "state" else 1)
+    grid.add_column("peer", no_wrap=True, overflow="ellipsis", ratio=2)
+    grid.add_column("node", no_wrap=True)
+    grid.add_column("state", no_wrap=True, overflow="ellipsis", ratio=3)
     if wide:
-        grid.add_column("address", no_wrap=True, overflow="ellipsis", ratio=2)
-        grid.add_column("suite", no_wrap=True, overflow="ellipsis", ratio=3)
+        grid.add_column("address", no_wrap=True, overflow="ellipsis", ratio=3)
+        grid.add_column("suite", no_wrap=True, overflow="ellipsis", max_width=46)
     for head in ("rtt", "sent", "received"):
         grid.add_column(head, justify="right", no_wrap=True, min_width=8)
-    for peer in entries[:most]:
+    for peer in run_view.in_order(entries)[:most]:
         extra = (safe(peer["address"] or "-"), safe(peer["suite"] or "-")) if wide else ()
         rtt = "-" if peer["rtt_ms"] is None else f"{peer['rtt_ms']:.1f} ms"
         grid.add_row(

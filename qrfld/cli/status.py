@@ -43,7 +43,7 @@ def peers() -> None:
     """List the members and how they are reached."""
     answer = current().call("peers")
     head = ("NAME", "NODE", "STATE", "ADDRESS", "RTT", "SENT", "RECEIVED", "SUITE")
-    current().show(answer, text.table(head, map(_row, answer["peers"])))
+    current().show(answer, text.table(head, map(_row, run_view.in_order(answer["peers"]))))
 
 
 def as_json(answer: Answer) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def test_bug_of_ours_is_one_line_unless_verbose(qrfl: CommandLine, daemon: Fixtu
     daemon.answers["peers"] = {"peers": [{}]}  # an answer that no daemon of ours gives
     done = qrfl("peers")
     assert done.code == 1
-    assert done.err.splitlines()[0] == "qrfl: KeyError: 'rtt_ms'"
+    assert done.err.splitlines()[0] == "qrfl: KeyError: 'state'"
     assert "report it" in done.err
     assert "Traceback" not in done.err
     assert "Traceback" in qrfl("peers", "--verbose").err

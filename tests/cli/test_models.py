@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import CommandLine
-from fixture_daemon import FixtureDaemon
+from fixture_daemon import FixtureDaemon, run_summary
 
 from qrfld.protocol.tensors import blob_hash, encode
 
@@ -30,7 +30,10 @@ def entry(name: str, run: str, number: int) -> dict[str, Any]:
 @pytest.fixture
 def models(daemon: FixtureDaemon) -> FixtureDaemon:
     daemon.answers["model.list"] = {
-        "models": [entry(FIRST, RUN_A, 1), entry(SECOND, RUN_A, 2), entry(LAST, RUN_B, 1)]
+        "models": [entry(LAST, RUN_B, 1), entry(FIRST, RUN_A, 1), entry(SECOND, RUN_A, 2)]
+    }
+    daemon.answers["run.list"] = {
+        "runs": [run_summary(run=RUN_B, started_at=20), run_summary(run=RUN_A, started_at=10)]
     }
     daemon.answers["model.read"] = lambda hash, offset: {
         "data": BLOBS[hash][offset : offset + PART],

@@ -1,8 +1,10 @@
-"""Runs one `qrfl` command line inside the test's process."""
+"""Runs `qrfl` command lines, inside the test's process or in one of their own."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,3 +43,14 @@ class CommandLine:
         code = run(["--home", str(self.home), *arguments])
         captured = self._capsys.readouterr()
         return Done(code, captured.out, captured.err)
+
+    def apart(self, *arguments: str) -> Done:
+        """Run it in a process of its own, as a shell would."""
+        done = subprocess.run(
+            [sys.executable, "-m", "qrfld.cli", "--home", str(self.home), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)

@@ -103,6 +103,7 @@ def run_summary(**more: Any) -> dict[str, Any]:
         "reason": "",
         "role": "coordinator",
         "members": 3,
+        "started_at": 1_700_000_000,
         **more,
     }
 

@@ -13,8 +13,8 @@ import typer
 from qrfld.cli.session import Session, current
 
 if TYPE_CHECKING:
+    from qrfld.cli.demo.federation import View
     from qrfld.cli.demo.plan import Plan
-    from qrfld.cli.demo.stage import View
 
 
 def demo(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from qrfld.cli.demo.interrupts import Interrupts
 from qrfld.cli.demo.nodes import DemoNode
@@ -19,19 +19,30 @@ from qrfld.errors import QrfldError
 
 CONNECT_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.25
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 3
 FEDERATION: Final = "demo"
 
-Say = Callable[[str], None]
+
+class View(Protocol):
+    """Whoever shows the demonstration. `say` and `nodes` are called from several threads."""
+
+    def say(self, what: str) -> None:
+        """Tell the step that is under way."""
+
+    def nodes(self, statuses: list[Answer | None]) -> None:
+        """Show what each node says about itself; None for one that does not run."""
+
+    def run(self, shown: Answer) -> None:
+        """Show a run's new state."""
 
 
 class Federation:
     """All nodes of a plan. Leaving the context stops every daemon that it started."""
 
-    def __init__(self, plan: Plan, interrupts: Interrupts, say: Say) -> None:
+    def __init__(self, plan: Plan, interrupts: Interrupts, view: View) -> None:
         self.plan = plan
         self._interrupts = interrupts
-        self._say = say
+        self._view = view
         attacks = dict.fromkeys(plan.attacking, plan.attack)
         self.nodes = [
             DemoNode(name, plan.directory / name, port, attacks.get(name, ""))
@@ -47,7 +58,7 @@ class Federation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        failed = self._each(self.nodes, DemoNode.down)
+        failed = _each(self.nodes, DemoNode.down)
         if failed and error is None:
             raise failed[0]
 
@@ -58,27 +69,21 @@ class Federation:
 
     def start(self) -> None:
         """Found, invite, join, start. Raises DemoError."""
-        founder, others = self.nodes[0], self.nodes[1:]
-        self._say(f"{founder.name}: qrfl init, qrfl up")
-        founder.qrfl("init", "--federation", FEDERATION, *_who(founder))
-        founder.up()
-        for node in others:
-            self._interrupts.pause()
-            self._say(f"{node.name}: qrfl join, with a token of {founder.name}")
-            token = founder.qrfl("token", "create")["token"]
-            node.qrfl("join", "-", *_who(node), stdin=token)
+        self._view.say(f"{self.founder.name}: qrfl init, qrfl up")
+        self.founder.qrfl("init", "--federation", FEDERATION, *_who(self.founder))
+        self.founder.up()
+        self._view.nodes(self.statuses())
+        failed = _each(self.nodes[1:], self._enter)
         self._interrupts.pause()
-        self._say("the others: qrfl up")
-        failed = self._each(others, DemoNode.up)
         if failed:
             raise failed[0]
 
-    def connect(self, show: Callable[[list[Answer | None]], None]) -> None:
+    def connect(self) -> None:
         """Wait until each node has a session with every other. Raises DemoError."""
         deadline = time.monotonic() + CONNECT_SECONDS
         while True:
             statuses = self.statuses()
-            show(statuses)
+            self._view.nodes(statuses)
             alone = [
                 node.name
                 for node, status in zip(self.nodes, statuses, strict=True)
@@ -97,18 +102,14 @@ class Federation:
         """What each daemon says about itself."""
         return [node.status() for node in self.nodes]
 
-    def _each(self, nodes: list[DemoNode], step: Callable[[DemoNode], None]) -> list[QrfldError]:
-        """Do a step on all nodes, a few at a time; returns what failed."""
-
-        def attempt(node: DemoNode) -> QrfldError | None:
-            try:
-                step(node)
-            except QrfldError as error:
-                return error
-            return None
-
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return [error for error in pool.map(attempt, nodes) if error is not None]
+    def _enter(self, node: DemoNode) -> None:
+        if self._interrupts.asked:
+            return
+        token = self.founder.qrfl("token", "create")["token"]
+        self._view.say(f"{node.name}: qrfl join with a token of {self.founder.name}, qrfl up")
+        node.qrfl("join", "-", *_who(node), stdin=token)
+        node.up()
+        self._view.nodes(self.statuses())
 
 
 def prepare(directory: Path) -> None:
@@ -124,6 +125,20 @@ def prepare(directory: Path) -> None:
         raise DemoError(
             f"{directory} is not empty", hint="name a new directory with --home, or leave it out"
         )
+
+
+def _each(nodes: list[DemoNode], step: Callable[[DemoNode], None]) -> list[QrfldError]:
+    """Do a step on all nodes, a few at a time; returns what failed."""
+
+    def attempt(node: DemoNode) -> QrfldError | None:
+        try:
+            step(node)
+        except QrfldError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [error for error in pool.map(attempt, nodes) if error is not None]
 
 
 def _who(node: DemoNode) -> tuple[str, ...]:

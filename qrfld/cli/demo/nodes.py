@@ -8,14 +8,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
+from qrfld import api
 from qrfld.cli.demo.processes import Process
 from qrfld.cli.errors import DemoError
 from qrfld.cli.session import Answer
 from qrfld.client import ControlClient
-from qrfld.errors import DaemonNotRunningError
+from qrfld.errors import DaemonNotRunningError, QrfldError
 from qrfld.paths import Paths
 
 COMMAND_SECONDS: Final = 60.0
@@ -32,7 +34,8 @@ class DemoNode:
         self.port = port
         self.attack = attack
         self.process: Process | None = None
-        self._client = ControlClient(Paths(home).socket)
+        self._paths = Paths(home)
+        self._client = ControlClient(self._paths.socket)
 
     def qrfl(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
         """Run a `qrfl` command on this node; returns its JSON. DemoError if it fails."""
@@ -51,7 +54,7 @@ class DemoNode:
             )
         except subprocess.TimeoutExpired:
             raise DemoError(
-                f"{self.name}: `qrfl {arguments[0]}` gave no answer in {COMMAND_SECONDS:.0f} s",
+                f"{self.name}: `qrfl {_command(arguments)}` took over {COMMAND_SECONDS:.0f} s",
                 hint=f"see {self.home}/qrfld.log; is the machine overloaded?",
             ) from None
         return self._result(arguments, done)
@@ -63,8 +66,8 @@ class DemoNode:
     def down(self) -> None:
         """Stop the daemon, by asking it and, if that does not help, by its process."""
         try:
-            self.qrfl("down")
-        except DemoError:
+            api.stop_daemon(self._paths)
+        except QrfldError:
             if self.process is None:
                 raise
         if self.process is not None:
@@ -92,7 +95,7 @@ class DemoNode:
             return answer
         error = answer["error"]
         raise DemoError(
-            f"{self.name}: `qrfl {arguments[0]}` failed: {error['message']}",
+            f"{self.name}: `qrfl {_command(arguments)}` failed: {error['message']}",
             hint=error["hint"] or f"see {self.home}/qrfld.log",
         )
 
@@ -105,3 +108,8 @@ def environment(base: Mapping[str, str], attack: str) -> dict[str, str]:
     if attack:
         kept["QRFLD_LAB_ATTACK"] = attack
     return kept
+
+
+def _command(arguments: tuple[str, ...]) -> str:
+    """The command's name without its options: ``run start``."""
+    return " ".join(takewhile(lambda word: not word.startswith("-"), arguments[:2]))

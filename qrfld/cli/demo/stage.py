@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from qrfld.cli import run_view
-from qrfld.cli.demo.federation import POLL_SECONDS, Federation
+from qrfld.cli.demo.federation import POLL_SECONDS, Federation, View
 from qrfld.cli.demo.interrupts import Interrupts
 from qrfld.cli.demo.plan import MEAN, Plan
 from qrfld.cli.errors import DemoError
@@ -18,19 +18,6 @@ ROUND_DEADLINE: Final = 30.0
 # The daemon gives a round up that cannot end by its deadline; this is for a daemon that hangs.
 STALL_SECONDS: Final = 4 * ROUND_DEADLINE
 _ROUND_KEYS: Final = ("round", "accuracy", "seconds", "bytes_sent", "bytes_received", "suspects")
-
-
-class View(Protocol):
-    """Whoever shows the demonstration."""
-
-    def say(self, text: str) -> None:
-        """Tell the step that is under way."""
-
-    def nodes(self, statuses: list[Answer | None]) -> None:
-        """Show the nodes."""
-
-    def run(self, shown: Answer) -> None:
-        """Show a run's new state."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +51,10 @@ def play(plan: Plan, view: View) -> Outcome:
     """Bring the federation up, play both acts, take it down. DemoError, KeyboardInterrupt."""
     begun = time.monotonic()
     with Interrupts() as interrupts:
-        with Federation(plan, interrupts, view.say) as federation:
+        with Federation(plan, interrupts, view) as federation:
             federation.start()
             view.say("waiting until every node has a session with every other")
-            federation.connect(view.nodes)
+            federation.connect()
             suite = _session_suite(federation)
             acts = _Acts(federation, interrupts, view)
             robust = acts.play(plan.rule, plan.f)
@@ -88,8 +75,8 @@ class _Acts:
     def play(self, rule: str, f: int) -> Answer:
         """Start a run and watch it to its end."""
         plan = self._federation.plan
-        who = f"{plan.attackers} of {plan.nodes} nodes attacking: {plan.attack}"
-        self._view.say(f"qrfl run start {TASK} --rule {rule} --f {f}   ({who})")
+        who = f"{plan.attackers} of {plan.nodes} attacking: {plan.attack}"
+        self._view.say(f"qrfl run start {TASK} --rule {rule} --f {f}  ({who})")
         chosen = {
             "--rounds": plan.rounds,
             "--rule": rule,
