@@ -21,7 +21,7 @@ from qrfld.daemon.node import Daemon
 from qrfld.errors import IdentityError, UsageError
 from qrfld.rounds.errors import RunNotFoundError
 from qrfld.rounds.ledger import read_record
-from qrfld.rounds.service import RunRequest
+from qrfld.rounds.request import RunRequest
 from qrfld.rounds.summary import config_summary, round_summary, run_summary
 from qrfld.store.rows import RunRow, TokenRow
 

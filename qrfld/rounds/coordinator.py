@@ -2,86 +2,57 @@
 
 Members that have no session are not waited for; members that have one are waited for until the
 deadline. Below the quorum a round stays open, however long, since a model made of too few updates
-is what an attacker wants; the run then says that it waits, and for how many.
+is what an attacker wants; the run then says that it waits, and for how many. Who is silent is asked
+again from time to time: what was lost on the way, or stopped for a while, comes with the next try.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
 
-from qrfld.aggregation import trimmed_accuracy
 from qrfld.crypto.identity import NodeId
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import open_signed, seal, statement_id
-from qrfld.errors import QrfldError
-from qrfld.net.limits import REFUSED_UPDATES, RateLimiter
-from qrfld.protocol.errors import TensorError
 from qrfld.protocol.messages import (
-    Evaluate,
     Evaluation,
-    Message,
     RoundRecordMessage,
-    RoundStart,
     RunEnd,
     RunOffer,
     TrainingFailed,
-    UpdateReceipt,
 )
-from qrfld.protocol.statements import RoundRecord, UpdateEntry, UpdateStatement, Verdict
-from qrfld.protocol.tensors import Manifest
-from qrfld.rounds.errors import RoundFailedError, UpdateRefusedError
+from qrfld.protocol.statements import RoundRecord, UpdateStatement
+from qrfld.rounds.door import Door
+from qrfld.rounds.errors import RoundFailedError
 from qrfld.rounds.ledger import Ledger
-from qrfld.rounds.mixing import check_update, manifest_of, next_model
+from qrfld.rounds.mixing import manifest_of, next_model
 from qrfld.rounds.node import Node
-from qrfld.rounds.retention import retire
-from qrfld.rounds.trainer import context, worker_for
-from qrfld.store.errors import BlobMismatchError, DiskFullError
+from qrfld.rounds.open_round import OpenRound
+from qrfld.rounds.retention import discard, retire
+from qrfld.rounds.trainer import context
+from qrfld.store.errors import DiskFullError
 
 log = logging.getLogger("qrfld.coordinator")
 
 EVALUATION_SECONDS = 60.0
 DISK_RETRY_SECONDS = 5.0
-
-
-@dataclass(eq=False)
-class Answers:
-    """What the members said in the open round."""
-
-    accepted: dict[NodeId, UpdateStatement] = field(default_factory=dict)
-    refused: dict[NodeId, UpdateStatement] = field(default_factory=dict)
-    failed: dict[NodeId, str] = field(default_factory=dict)
-    scores: dict[NodeId, Evaluation] = field(default_factory=dict)
-
-    @property
-    def answered(self) -> set[NodeId]:
-        """Whoever need not be waited for any more in training."""
-        return self.accepted.keys() | self.refused.keys() | self.failed.keys()
+REMIND_SECONDS = 5.0
 
 
 class Coordinator:
-    """Drives one run on the node where it was started."""
+    """Drives one run on the node where it was started; ``spec`` is its task."""
 
-    def __init__(self, node: Node, ledger: Ledger, config_bytes: bytes) -> None:
+    def __init__(self, node: Node, ledger: Ledger, config_bytes: bytes, spec: str) -> None:
         self._node = node
         self._ledger = ledger
         self._config_bytes = config_bytes
-        self._answers = Answers()
-        self._checking: set[NodeId] = set()
-        self._patience = RateLimiter(REFUSED_UPDATES)
-        self._fetched: set[bytes] = set()
-        self._changed = asyncio.Event()
-        self._model = b""
-        self._model_bytes = 0
-        self._manifest: Manifest | None = None
-        self._deadline = 0.0
-        self._evaluating: bytes = b""
+        self._spec = spec
+        self._door = Door(node)
+        self._open: OpenRound | None = None
         self.phase = "starting"
 
     async def run(self) -> None:
         """Coordinate all rounds that are left. Raises RoundFailedError and other QrfldErrors."""
-        await self._load_model()
         while self._ledger.next_round <= self._ledger.config.rounds:
             try:
                 await self._round()
@@ -89,7 +60,19 @@ class Coordinator:
                 # Everything acknowledged is on disk: repeat the round once there is room.
                 log.error("the run waits: %s", error)
                 self.phase = "waiting: disk full"
+                self._shut()
                 await asyncio.sleep(DISK_RETRY_SECONDS)
+            finally:
+                self._shut()
+
+    def _shut(self) -> None:
+        if self._open is not None:
+            self._open.shut()
+
+    async def forget_candidate(self) -> None:
+        """Remove a new model that no record names: its round begins again, or the run is over."""
+        if self._open is not None and self._open.candidate:
+            await discard(self._node, {self._open.candidate})
 
     # what members hear
 
@@ -97,288 +80,201 @@ class Coordinator:
         """Tell a member that has just connected where the run stands."""
         if member in self._ledger.members:
             await self._node.mesh.send(member, RunOffer(config=self._config_bytes))
-            if (message := self._current()) is not None:
-                await self._node.mesh.send(member, message)
-            self._changed.set()
+            await self._announce([member])
 
     def lost(self, member: NodeId) -> None:
         """A member's session ended: whoever waits should look again."""
-        self._changed.set()
+        if self._open is not None:
+            self._open.changed.set()
 
-    def _current(self) -> Message | None:
-        ledger = self._ledger
-        if self._evaluating:
-            return Evaluate(
-                run=ledger.run,
-                round=ledger.next_round,
-                model=self._evaluating,
-                model_bytes=self._model_bytes,
-            )
-        if not self._deadline:
-            return None
-        return RoundStart(
-            run=ledger.run,
-            round=ledger.next_round,
-            model=self._model,
-            model_bytes=self._model_bytes,
-            previous=ledger.head,
-            seconds_left=max(0.0, self._deadline - asyncio.get_running_loop().time()),
-        )
+    async def _announce(self, members: list[NodeId]) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._open is not None and (message := self._open.announcement(now)) is not None:
+            await self._node.mesh.broadcast(members, message)
 
-    async def _announce(self) -> None:
-        if (message := self._current()) is not None:
-            await self._node.mesh.broadcast(self._ledger.members, message)
+    async def say_end(self, end: RunEnd) -> None:
+        """Tell every other member that the run is over."""
+        await self._node.mesh.broadcast(self._others, end)
+
+    @property
+    def _others(self) -> list[NodeId]:
+        return [m for m in self._ledger.members if m != self._node.identity.node_id]
+
+    @property
+    def _present(self) -> set[NodeId]:
+        return self._node.mesh.connected() & set(self._ledger.members)
 
     # what members say
 
     async def hear_update(self, member: NodeId, statement: UpdateStatement, signed: bytes) -> None:
-        """Fetch, check, store and acknowledge an update that ``member`` signed, with a receipt."""
-        now = asyncio.get_running_loop().time()
-        if member not in self._ledger.members or member in self._checking:
-            return
-        if not self._patience.left(member, now):
-            log.warning("ignored an update of %s: too many refused", self._node.mesh.label(member))
-            return
-        self._checking.add(member)
-        reason = ""
-        try:
-            await self._accept(member, statement, signed)
-        except QrfldError as error:
-            reason = error.message
-            self._patience.allow(member, now)
-            log.warning("update of %s refused: %s", self._node.mesh.label(member), error)
-        finally:
-            self._checking.discard(member)
-        receipt = UpdateReceipt(
-            run=statement.run,
-            round=statement.round,
-            update=statement.update,
-            accepted=not reason,
-            reason=reason[:255],
-        )
-        await self._node.mesh.send(member, receipt)
-
-    async def _accept(self, member: NodeId, statement: UpdateStatement, signed: bytes) -> None:
-        ledger, answers, blobs = self._ledger, self._answers, self._node.blobs
-        if statement.round != ledger.next_round or statement.base_model != self._model:
-            raise UpdateRefusedError(f"round {statement.round} is not open")
-        if (known := answers.accepted.get(member)) is not None:
-            if known.update == statement.update:
-                return
-            raise UpdateRefusedError("another update of this round was accepted before")
-        if not self._deadline or self._manifest is None:
-            raise UpdateRefusedError(f"round {statement.round} is closed to updates")
-        try:
-            if statement.update_bytes != self._model_bytes:
-                raise UpdateRefusedError(
-                    f"the update has {statement.update_bytes} bytes, the model {self._model_bytes}"
-                )
-            if not blobs.has(statement.update):
-                # Only what this round brought here is its to remove: a peer may name any blob.
-                self._fetched.add(statement.update)
-            path = await self._node.mesh.fetch(member, statement.update, statement.update_bytes)
-            limit = self._node.max_model_bytes
-            await asyncio.to_thread(check_update, path, self._manifest, limit)
-        except (UpdateRefusedError, TensorError, BlobMismatchError):
-            answers.refused[member] = statement
-            self._changed.set()
-            raise
-        if statement.round != ledger.next_round or not self._deadline:
-            raise UpdateRefusedError(f"round {statement.round} is over")
-        await self._node.database.save_update(
-            ledger.run, statement.round, 0, member, signed, statement.update, self._node.clock()
-        )
-        answers.accepted[member] = statement
-        answers.failed.pop(member, None)
-        self._changed.set()
+        """Let an update in, and tell the member what became of it."""
+        if member in self._ledger.members:
+            receipt = await self._door.admit(self._open, member, statement, signed)
+            if receipt is not None:
+                await self._node.mesh.send(member, receipt)
 
     def hear_failure(self, member: NodeId, message: TrainingFailed) -> None:
-        """A member cannot train this round."""
-        if message.round == self._ledger.next_round and member in self._ledger.members:
-            log.warning("%s cannot train: %s", self._node.mesh.label(member), message.reason)
-            self._answers.failed[member] = message.reason
-            self._changed.set()
+        """A member cannot train or evaluate in this round."""
+        round_ = self._open
+        if round_ and message.round == round_.number and member in self._ledger.members:
+            log.warning("%s cannot go on: %s", self._node.mesh.label(member), message.reason)
+            round_.failed[member] = message.reason
+            round_.changed.set()
 
     def hear_evaluation(self, member: NodeId, message: Evaluation) -> None:
         """A member's scores for the new model; the first ones count."""
-        if message.model == self._evaluating and member in self._ledger.members:
-            self._answers.scores.setdefault(member, message)
-            self._changed.set()
+        round_ = self._open
+        if round_ is None or not round_.evaluating or message.model != round_.candidate:
+            return
+        if member in self._ledger.members:
+            round_.scores.setdefault(member, message)
+            round_.changed.set()
 
     # one round
 
-    async def _load_model(self) -> None:
-        """Find the model the next round starts from; before round 1, make it."""
-        ledger, node = self._ledger, self._node
-        if ledger.last is not None:
-            self._model = ledger.last.model
-        else:
-            self.phase = "initialising"
-            worker = worker_for(node, ledger)
-            try:
-                path = await worker.init(context(ledger, 0, 0))
-                self._model = await asyncio.to_thread(node.blobs.put_file, path)
-            finally:
-                await worker.close()
-        path = node.blobs.path(self._model)
-        self._model_bytes = node.blobs.size(self._model)
-        self._manifest = await asyncio.to_thread(manifest_of, path, node.max_model_bytes)
-
     async def _round(self) -> None:
-        ledger, node = self._ledger, self._node
-        loop = asyncio.get_running_loop()
+        loop, node, ledger = asyncio.get_running_loop(), self._node, self._ledger
         started, before = loop.time(), node.mesh.total_traffic()
-        await self._reopen()
-        self._deadline = started + ledger.config.deadline_seconds
-        log.info("round %d of %d opens", ledger.next_round, ledger.config.rounds)
-        await self._announce()
-        await self._gather()
-        answers = self._answers
-        order = [m for m in ledger.members if m in answers.accepted]
-        model, size, suspected = await self._mix(order)
-        await self._score(model)
+        round_ = await self._begin(started + ledger.config.deadline_seconds)
+        log.info("round %d of %d opens", round_.number, ledger.config.rounds)
+        await self._announce(ledger.members)
+        await self._gather(round_)
+        round_.shut()
+        order = round_.order
+        model, suspected = await self._mix(round_, order)
+        round_.candidate = model
+        await self._score(round_)
+        round_.shut()
         traffic = node.mesh.total_traffic()
-        config = ledger.config
         record = RoundRecord(
             run=ledger.run,
-            round=ledger.next_round,
+            round=round_.number,
             previous=ledger.head,
-            base_model=self._model,
+            base_model=round_.base,
             model=model,
-            rule=config.rule,
-            f=config.f,
-            updates=tuple(self._entries(order, {order[row] for row in suspected})),
-            stragglers=tuple(m for m in ledger.members if m not in answers.answered),
-            accuracy=self._accuracy(),
-            loss=self._loss(),
-            evaluations=len(answers.scores),
+            rule=ledger.config.rule,
+            f=ledger.config.f,
+            updates=tuple(round_.entries({order[row] for row in suspected})),
+            stragglers=tuple(round_.stragglers),
+            accuracy=round_.accuracy,
+            loss=round_.loss,
+            evaluations=len(round_.scores),
             seconds=loop.time() - started,
             bytes_sent=traffic.sent - before.sent,
             bytes_received=traffic.received - before.received,
             finished_at=int(node.clock()),
         )
-        await self._finish(record, size)
+        await self._finish(round_, record)
 
-    async def _reopen(self) -> None:
-        """Begin with what an earlier life of this round has acknowledged."""
+    async def _begin(self, deadline: float) -> OpenRound:
+        """Open a round with what an earlier life of it has acknowledged."""
         ledger, node = self._ledger, self._node
-        self._answers, self._evaluating = Answers(), b""
-        for row in await node.database.updates(ledger.run, ledger.next_round, 0):
+        await self.forget_candidate()
+        base = ledger.last.model if ledger.last else await self._first_model()
+        size = node.blobs.size(base)
+        await asyncio.to_thread(manifest_of, node.blobs.path(base), node.max_model_bytes)
+        round_ = OpenRound(ledger, ledger.next_round, base, size, deadline)
+        for row in await node.database.updates(ledger.run, round_.number, 0):
             identity = node.mesh.identity_of(NodeId(row.node_id))
             if identity is not None and node.blobs.has(row.update_hash):
-                statement = open_signed(
+                round_.accepted[NodeId(row.node_id)] = open_signed(
                     UpdateStatement, row.statement, kind=Kind.UPDATE, signer=identity
                 )
-                self._fetched.add(statement.update)
-                self._answers.accepted[NodeId(row.node_id)] = statement
+        self._open = round_
+        return round_
 
-    async def _gather(self) -> None:
+    async def _first_model(self) -> bytes:
+        """The model that round 1 starts from: made once, since updates refer to it."""
+        run, node = self._ledger.run, self._node
+        begun = await node.database.current_round(run)
+        if begun is not None and node.blobs.has(begun.base_model):
+            return begun.base_model
+        self.phase = "initialising"
+        worker = node.new_worker(self._spec)
+        try:
+            path = await worker.init(context(self._ledger, 0, 0))
+        finally:
+            await worker.close()
+        try:
+            model = await asyncio.to_thread(node.blobs.put_file, path)
+        finally:
+            path.unlink(missing_ok=True)
+        await node.database.open_round(run, 1, 0, model, node.clock())
+        return model
+
+    async def _gather(self, round_: OpenRound) -> None:
         """Wait for answers: all who are there, or the deadline and a quorum."""
-        loop, answers, quorum = (
-            asyncio.get_running_loop(),
-            self._answers,
-            self._ledger.config.quorum,
-        )
+        loop, quorum = asyncio.get_running_loop(), self._ledger.config.quorum
         while True:
-            self._changed.clear()
-            enough = len(answers.accepted) >= quorum
-            present = self._node.mesh.connected() & set(self._ledger.members)
-            everybody = present <= answers.answered
-            left = self._deadline - loop.time()
+            round_.changed.clear()
+            enough = len(round_.accepted) >= quorum
+            everybody = self._present <= round_.answered
+            left = round_.deadline - loop.time()
             if enough and (everybody or left <= 0):
                 return
-            if not enough and answers.answered >= set(self._ledger.members):
+            if not enough and not round_.stragglers:
                 raise RoundFailedError(
-                    f"round {self._ledger.next_round}: {len(answers.accepted)} usable updates of "
-                    f"{len(self._ledger.members)}, quorum {quorum}{self._reasons()}"
+                    f"round {round_.number}: {len(round_.accepted)} usable updates of "
+                    f"{len(self._ledger.members)}, quorum {quorum}{_reasons(round_)}"
                 )
-            short = not enough and (everybody or left <= 0)
-            self.phase = (
-                f"waiting: {len(answers.accepted)} of quorum {quorum}" if short else "training"
-            )
+            count = f"{len(round_.accepted)} of quorum {quorum}"
+            if round_.without_room:
+                self.phase = f"waiting: disk full, {count}"
+            else:
+                self.phase = f"waiting: {count}" if everybody or left <= 0 else "training"
             try:
-                await asyncio.wait_for(self._changed.wait(), left if left > 0 else None)
+                wait = min(left, REMIND_SECONDS) if left > 0 else REMIND_SECONDS
+                await asyncio.wait_for(round_.changed.wait(), wait)
             except TimeoutError:
-                continue
+                silent = self._present - round_.answered - self._door.busy_with
+                await self._announce(sorted(silent))
 
-    def _reasons(self) -> str:
-        said = sorted(set(self._answers.failed.values()))
-        return f"; members say: {' | '.join(said[:3])}" if said else ""
-
-    async def _mix(self, order: list[NodeId]) -> tuple[bytes, int, list[int]]:
+    async def _mix(self, round_: OpenRound, order: list[NodeId]) -> tuple[bytes, list[int]]:
         self.phase = "aggregating"
-        self._deadline = 0.0
-        node, config, accepted = self._node, self._ledger.config, self._answers.accepted
-        paths = [node.blobs.path(accepted[member].update) for member in order]
-        base = node.blobs.path(self._model)
-        return await asyncio.to_thread(
+        node, config = self._node, self._ledger.config
+        paths = [node.blobs.path(round_.accepted[member].update) for member in order]
+        base = node.blobs.path(round_.base)
+        model, _, suspected = await asyncio.to_thread(
             next_model, base, paths, config.rule, config.f, node.max_model_bytes, node.blobs
         )
+        return model, suspected
 
-    async def _score(self, model: bytes) -> None:
-        """Have every present member evaluate the new model."""
+    async def _score(self, round_: OpenRound) -> None:
+        """Have the members evaluate the new model; stragglers may, but are not waited for."""
         self.phase = "evaluating"
-        self._evaluating = model
-        await self._announce()
+        round_.evaluating = True
+        asked = round_.answered - round_.failed.keys()
+        await self._announce(self._ledger.members)
+        limit = min(EVALUATION_SECONDS, self._ledger.config.deadline_seconds)
         try:
-            async with asyncio.timeout(EVALUATION_SECONDS):
+            async with asyncio.timeout(limit):
                 while True:
-                    self._changed.clear()
-                    present = self._node.mesh.connected() & set(self._ledger.members)
-                    if present - self._answers.failed.keys() <= self._answers.scores.keys():
+                    round_.changed.clear()
+                    if asked & self._present - round_.failed.keys() <= round_.scores.keys():
                         return
-                    await self._changed.wait()
+                    await round_.changed.wait()
         except TimeoutError:
-            missing = len(self._ledger.members) - len(self._answers.scores)
-            log.warning("round %d: %d evaluations missing", self._ledger.next_round, missing)
+            missing = len(asked - round_.scores.keys())
+            log.warning("round %d: %d evaluations missing", round_.number, missing)
 
-    def _accuracy(self) -> float | None:
-        reports = [(s.accuracy, s.samples) for s in self._answers.scores.values()]
-        return trimmed_accuracy(reports, self._ledger.config.f) if reports else None
-
-    def _loss(self) -> float | None:
-        reports = [(s.loss, s.samples) for s in self._answers.scores.values()]
-        return trimmed_accuracy(reports, self._ledger.config.f) if reports else None
-
-    def _entries(self, order: list[NodeId], suspected: set[NodeId]) -> list[UpdateEntry]:
-        answers = self._answers
-        used = [
-            (m, answers.accepted[m], Verdict.SUSPECT if m in suspected else Verdict.USED)
-            for m in order
-        ]
-        refused = [(m, statement, Verdict.REFUSED) for m, statement in answers.refused.items()]
-        return [
-            UpdateEntry(node=m, update=s.update, samples=s.samples, verdict=verdict)
-            for m, s, verdict in [*used, *refused]
-            if verdict is not Verdict.REFUSED or m not in answers.accepted
-        ]
-
-    async def _finish(self, record: RoundRecord, model_bytes: int) -> None:
+    async def _finish(self, round_: OpenRound, record: RoundRecord) -> None:
         ledger, node = self._ledger, self._node
         statement = seal(node.identity, Kind.ROUND_RECORD, record)
         record_id = statement_id(statement)
         await node.database.close_round(ledger.run, record.round, statement, record_id)
         ledger.append(record, record_id)
-        self._model, self._model_bytes, self._evaluating = record.model, model_bytes, b""
-        await asyncio.to_thread(self._forget_updates)
-        await retire(node, ledger)
         self.phase = "recorded"
         log.info(
             "round %d: accuracy %s, %d updates, %d stragglers",
             record.round,
             "unknown" if record.accuracy is None else f"{record.accuracy:.4f}",
-            len(self._answers.accepted),
+            len(round_.accepted),
             len(record.stragglers),
         )
-        others = [member for member in ledger.members if member != node.identity.node_id]
-        await node.mesh.broadcast(others, RoundRecordMessage(statement=statement))
+        await node.mesh.broadcast(self._others, RoundRecordMessage(statement=statement))
+        await retire(node, ledger)
 
-    def _forget_updates(self) -> None:
-        """Remove the update files that this run brought here."""
-        while self._fetched:
-            self._node.blobs.remove(self._fetched.pop())
 
-    async def say_end(self, end: RunEnd) -> None:
-        """Tell every other member that the run is over."""
-        others = [m for m in self._ledger.members if m != self._node.identity.node_id]
-        await self._node.mesh.broadcast(others, end)
+def _reasons(round_: OpenRound) -> str:
+    said = sorted(set(round_.failed.values()))
+    return f"; members say: {' | '.join(said[:3])}" if said else ""

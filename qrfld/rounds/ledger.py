@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qrfld.crypto.identity import NodeId, PublicIdentity
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import Signed, open_signed
-from qrfld.protocol.statements import FIRST_RECORD, RoundRecord, RunConfig, run_id
+from qrfld.protocol.statements import FIRST_RECORD, RoundRecord, RunConfig, Verdict, run_id
 from qrfld.rounds.errors import RecordRefusedError
 
 
@@ -58,15 +58,34 @@ class Ledger:
         return [NodeId(member) for member in self.config.members]
 
     def check(self, record: RoundRecord) -> None:
-        """Raise RecordRefusedError unless a record, signed by the coordinator, comes next."""
+        """Raise RecordRefusedError unless a record, signed by the coordinator, comes next.
+
+        It must follow the chain we hold and keep to the run's own configuration.
+        """
+        config = self.config
         if record.run != self.run:
             raise RecordRefusedError(f"the record is of run {record.run.hex()}")
         if record.round != self.next_round or record.previous != self.head:
             raise RecordRefusedError(
                 f"the record of round {record.round} does not follow round {self.next_round - 1}"
             )
+        if record.round > config.rounds:
+            raise RecordRefusedError(f"round {record.round} of a run of {config.rounds}")
         if self.last is not None and record.base_model != self.last.model:
             raise RecordRefusedError(f"round {record.round} starts from another model")
+        if (record.rule, record.f) != (config.rule, config.f):
+            raise RecordRefusedError(
+                f"round {record.round} used {record.rule!r} with f = {record.f}, the run's rule is "
+                f"{config.rule!r} with f = {config.f}"
+            )
+        named = {entry.node for entry in record.updates} | set(record.stragglers)
+        if not named <= set(config.members):
+            raise RecordRefusedError(f"round {record.round} names a node that is no member of it")
+        used = sum(entry.verdict != Verdict.REFUSED for entry in record.updates)
+        if used < config.quorum:
+            raise RecordRefusedError(
+                f"round {record.round} used {used} updates, the quorum is {config.quorum}"
+            )
 
     def append(self, record: RoundRecord, record_id: bytes) -> None:
         """Make a checked record the head of the chain."""

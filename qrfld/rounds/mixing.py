@@ -15,10 +15,17 @@ from qrfld.aggregation import aggregate, suspects
 from qrfld.protocol.tensors import Manifest, flat_float32, parse_manifest
 from qrfld.rounds.errors import RoundFailedError, UpdateRefusedError
 from qrfld.store.blobs import Blobs
+from qrfld.store.errors import StoreError
+
+_BLOCK = 1 << 16
 
 
 def manifest_of(path: Path, limit: int) -> Manifest:
-    """The layout of a model file. Raises RoundFailedError unless all its tensors are float32."""
+    """The layout of a model file.
+
+    Raises RoundFailedError unless all its tensors are float32, TensorError when it is larger than
+    ``limit`` bytes or no model.
+    """
     manifest = parse_manifest(_map(path), limit)
     if not manifest.is_flat:
         raise RoundFailedError(
@@ -27,19 +34,23 @@ def manifest_of(path: Path, limit: int) -> Manifest:
     return manifest
 
 
-def check_update(path: Path, model: Manifest, limit: int) -> None:
-    """Refuse an update that is not shaped like the model or holds a non-finite number.
+def check_update(path: Path, base: Path, limit: int) -> None:
+    """Refuse an update that is not shaped like the model ``base``, or leads out of its numbers.
 
-    Raises UpdateRefusedError, or TensorError for a file that is no update at all.
+    The model plus the update must be finite. Every rule's result lies between the updates, so no
+    member can end a run with a model that is not finite. Raises UpdateRefusedError, or TensorError
+    for a file that is no update at all.
     """
-    buffer = _map(path)
+    buffer, model = _map(path), _map(base)
     manifest = parse_manifest(buffer, limit)
-    if manifest != model:
+    if manifest != parse_manifest(model, limit):
         raise UpdateRefusedError("the update's tensors are not named or shaped like the model's")
-    values = flat_float32(buffer, manifest)
-    # A sum is NaN or infinite as soon as one term is; float64 keeps finite float32 sums finite.
-    if not np.isfinite(values.sum(dtype=np.float64)):
-        raise UpdateRefusedError("the update holds a number that is not finite")
+    values, start = flat_float32(buffer, manifest), flat_float32(model, manifest)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for at in range(0, len(values), _BLOCK):
+            block = slice(at, at + _BLOCK)
+            if not np.isfinite(values[block] + start[block]).all():
+                raise UpdateRefusedError("the update leads to a number that is not finite")
 
 
 def next_model(
@@ -69,4 +80,9 @@ def _row(path: Path, limit: int) -> NDArray[np.float32]:
 
 
 def _map(path: Path) -> memoryview:
-    return np.memmap(path, dtype=np.uint8, mode="r").data
+    try:
+        if path.stat().st_size == 0:  # which the system cannot map
+            return memoryview(b"")
+        return np.memmap(path, dtype=np.uint8, mode="r").data
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error

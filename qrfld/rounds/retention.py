@@ -1,4 +1,9 @@
-"""What a round leaves behind on disk, and when it goes."""
+"""What rounds leave on disk, and when it goes.
+
+A blob stays while something on disk names it: one of the last records of any run, or an open round
+(its base, the updates received, our own). Two runs can name the same blob, since the same task with
+the same seed makes the same models; so nothing is removed before all runs have been asked.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +17,36 @@ MODELS_KEPT = 5
 
 
 async def retire(node: Node, ledger: Ledger) -> None:
-    """After a record: remove our own update of that round, and the model now too old to keep."""
-    last = ledger.last
-    if last is None:
+    """After a record: remove the updates of that round, and the model now too old to keep."""
+    if ledger.last is None:
         return
-    gone = set(await node.database.forget_updates(ledger.run, last.round))
-    old = await node.database.record(ledger.run, last.round - MODELS_KEPT)
-    if old is not None:
-        gone.add(read_record(old.record).model)
-    for blob in gone - {last.model}:
+    gone = await node.database.forget_updates(ledger.run, ledger.last.round)
+    oldest = await node.database.record(ledger.run, ledger.last.round - MODELS_KEPT + 1)
+    if oldest is not None:
+        gone.add(read_record(oldest.record).base_model)
+    await discard(node, gone)
+
+
+async def forget_run(node: Node, ledger: Ledger) -> None:
+    """After a run's end: remove what its open round and its first one left."""
+    gone = await node.database.forget_updates(ledger.run, ledger.config.rounds)
+    first = await node.database.record(ledger.run, 1)
+    if first is not None:
+        gone.add(read_record(first.record).base_model)
+    await discard(node, gone)
+
+
+async def sweep(node: Node) -> None:
+    """At the start, while no run is active: remove whatever a crash left behind."""
+    await discard(node, set(await asyncio.to_thread(node.blobs.names)))
+
+
+async def discard(node: Node, blobs: set[bytes]) -> None:
+    """Remove those of ``blobs`` that no run needs."""
+    if not blobs:
+        return
+    needed = await node.database.pending_blobs()
+    for row in await node.database.newest_records(MODELS_KEPT):
+        needed.add(read_record(row.record).model)
+    for blob in blobs - needed:
         await asyncio.to_thread(node.blobs.remove, blob)

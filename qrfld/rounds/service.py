@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from qrfld.aggregation import rule
 from qrfld.crypto.identity import NodeId
 from qrfld.crypto.labels import Kind
-from qrfld.crypto.signed import open_signed, seal, statement_id
+from qrfld.crypto.signed import open_signed, statement_id
 from qrfld.errors import QrfldError
 from qrfld.protocol.messages import (
     Evaluate,
@@ -27,13 +25,15 @@ from qrfld.protocol.messages import (
     Update,
     UpdateReceipt,
 )
-from qrfld.protocol.statements import RoundRecord, RunConfig, UpdateStatement, pairs, run_id
+from qrfld.protocol.statements import RoundRecord, UpdateStatement, run_id
 from qrfld.rounds.coordinator import Coordinator
 from qrfld.rounds.errors import RecordRefusedError, RunNotFoundError, RunRefusedError
 from qrfld.rounds.ledger import Ledger, read_config
-from qrfld.rounds.node import Node
-from qrfld.rounds.retention import retire
+from qrfld.rounds.node import M, Node
+from qrfld.rounds.request import RunRequest, configure
+from qrfld.rounds.retention import forget_run, retire, sweep
 from qrfld.rounds.trainer import Trainer
+from qrfld.store.errors import DiskFullError
 from qrfld.store.rows import RunRow
 
 log = logging.getLogger("qrfld.runs")
@@ -41,6 +41,10 @@ log = logging.getLogger("qrfld.runs")
 #: Records sent for one RunSync; who lacks more asks again.
 SYNC_MOST = 256
 REFUSALS_KEPT = 16
+#: Runs of one coordinator that we train for at the same time. An honest one has one, and one more
+#: for each that ended while we were away.
+MOST_RUNS_OF_ONE = 4
+DISK_RETRY_SECONDS = 5.0
 
 Ended = Literal["finished", "stopped", "failed"]
 ENDED: Final[dict[RunState, Ended]] = {
@@ -49,20 +53,6 @@ ENDED: Final[dict[RunState, Ended]] = {
     RunState.FAILED: "failed",
 }
 CODES: Final[dict[str, RunState]] = {name: state for state, name in ENDED.items()}
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What the user asks for with ``qrfl run start``."""
-
-    task: str
-    rounds: int
-    rule: str
-    f: int | None = None
-    quorum: int | None = None
-    deadline_seconds: float = 60.0
-    seed: int = 0
-    params: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -88,31 +78,44 @@ class Runs:
         self._active: dict[bytes, ActiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._refusals: dict[bytes, str] = {}
-        mesh = node.mesh
-        mesh.handle(RunOffer, self._hear_offer)
-        mesh.handle(RoundStart, self._hear_round_start)
-        mesh.handle(Evaluate, self._hear_evaluate)
-        mesh.handle(UpdateReceipt, self._hear_receipt)
-        mesh.handle(RoundRecordMessage, self._hear_record)
-        mesh.handle(RunEnd, self._hear_end)
-        mesh.handle(Update, self._hear_update)
-        mesh.handle(TrainingFailed, self._hear_failure)
-        mesh.handle(Evaluation, self._hear_evaluation)
-        mesh.handle(RunSync, self._hear_sync)
-        mesh.on_connected(self._connected)
-        mesh.on_disconnected(self._disconnected)
+        self._starting = asyncio.Lock()
+        self._started = asyncio.Event()
+        self._hear(RunOffer, self._hear_offer)
+        self._hear(RoundStart, self._hear_round_start)
+        self._hear(Evaluate, self._hear_evaluate)
+        self._hear(UpdateReceipt, self._hear_receipt)
+        self._hear(RoundRecordMessage, self._hear_record)
+        self._hear(RunEnd, self._hear_end)
+        self._hear(Update, self._hear_update)
+        self._hear(TrainingFailed, self._hear_failure)
+        self._hear(Evaluation, self._hear_evaluation)
+        self._hear(RunSync, self._hear_sync)
+        node.mesh.on_connected(self._connected)
+        node.mesh.on_disconnected(self._disconnected)
+
+    def _hear(self, kind: type[M], handler: Callable[[NodeId, M], Awaitable[None]]) -> None:
+        """Have ``handler`` called for a message type, from the moment our runs are resumed."""
+
+        async def when_started(node: NodeId, message: M) -> None:
+            await self._started.wait()
+            await handler(node, message)
+
+        self._node.mesh.handle(kind, when_started)
 
     # life
 
     async def start(self) -> None:
         """Resume every run that was going on when the daemon last ended."""
+        await sweep(self._node)
         for row in await self._node.database.runs():
             if row.state == "running":
                 try:
                     await self._resume(row)
                 except QrfldError as error:
                     log.error("run %s cannot be resumed: %s", row.run_id.hex()[:8], error)
+                    self._refuse(row.run_id, str(error))
                     await self._node.database.set_run_state(row.run_id, "failed", str(error))
+        self._started.set()
 
     async def stop(self) -> None:
         """End all work; runs stay `running` on disk and resume with the next start."""
@@ -135,15 +138,16 @@ class Runs:
             ledger.check(checked)
             ledger.append(checked, record.record_id)
         log.info("run %s resumes at round %d", row.run_id.hex()[:8], ledger.next_round)
-        self._activate(ledger, row.config)
+        given = await self._node.database.get_meta(_task_key(row.run_id))
+        spec = given.decode() if given else self._node.task_spec(ledger.config.task)
+        active = ActiveRun(ledger, Trainer(self._node, ledger, spec))
+        self._activate(active, row.config, spec)
 
-    def _activate(self, ledger: Ledger, config: bytes) -> ActiveRun:
-        active = ActiveRun(ledger, Trainer(self._node, ledger))
-        if ledger.coordinator.node_id == self._node.identity.node_id:
-            active.coordinator = Coordinator(self._node, ledger, config)
-            active.task = asyncio.create_task(self._coordinate(active))
-        self._active[ledger.run] = active
-        return active
+    def _activate(self, active: ActiveRun, config: bytes, spec: str) -> None:
+        self._active[active.ledger.run] = active
+        if active.ledger.coordinator.node_id == self._node.identity.node_id:
+            active.coordinator = Coordinator(self._node, active.ledger, config, spec)
+            active.task = self._spawn(self._coordinate(active, active.coordinator))
 
     async def _close(self, active: ActiveRun) -> None:
         self._active.pop(active.ledger.run, None)
@@ -156,42 +160,29 @@ class Runs:
 
     async def start_run(self, request: RunRequest) -> bytes:
         """Start a run with every admitted member; returns its id. Raises RunRefusedError."""
+        async with self._starting:
+            for active in self._active.values():
+                if active.coordinator is not None:
+                    raise RunRefusedError(
+                        f"run {active.ledger.run.hex()[:8]} is still going on here",
+                        hint="wait for it, or: qrfl run stop",
+                    )
+            return await self._begin(request)
+
+    async def _begin(self, request: RunRequest) -> bytes:
         node = self._node
-        for active in self._active.values():
-            if active.coordinator is not None:
-                raise RunRefusedError(
-                    f"run {active.ledger.run.hex()[:8]} is still going on here",
-                    hint="wait for it, or: qrfl run stop",
-                )
-        members = node.mesh.everybody()
-        f, quorum = _tolerance(request, len(members))
         spec = node.task_spec(request.task)
-        config = RunConfig(
-            federation=node.federation,
-            coordinator=node.identity.node_id,
-            task=spec.rpartition(":")[2],
-            task_digest=node.task_digest(spec),
-            params=pairs(request.params),
-            rounds=request.rounds,
-            rule=request.rule,
-            f=f,
-            quorum=quorum,
-            deadline_seconds=request.deadline_seconds,
-            seed=request.seed,
-            members=tuple(members),
-            started_at=int(node.clock()),
-            nonce=secrets.token_bytes(16),
-        )
-        signed = seal(node.identity, Kind.RUN_CONFIG, config)
-        run = run_id(signed)
-        ledger = Ledger.open(signed, node.identity, node.federation)
-        await node.database.create_run(run, signed, "coordinator", node.clock())
-        await node.database.set_meta(f"task {run.hex()}", spec.encode())
-        active = self._activate(ledger, signed)
-        others = [member for member in members if member != node.identity.node_id]
-        await node.mesh.broadcast(others, RunOffer(config=signed))
-        log.info("run %s starts: %s, %d rounds", run.hex()[:8], config.task, config.rounds)
-        return active.ledger.run
+        config = configure(node, request, spec)
+        ledger = Ledger.open(config, node.identity, node.federation)
+        active = ActiveRun(ledger, Trainer(node, ledger, spec))
+        run = ledger.run
+        await node.database.set_meta(_task_key(run), spec.encode())
+        await node.database.create_run(run, config, "coordinator", node.clock())
+        self._activate(active, config, spec)
+        others = [member for member in ledger.members if member != node.identity.node_id]
+        await node.mesh.broadcast(others, RunOffer(config=config))
+        log.info("run %s starts: %s, %d rounds", run.hex()[:8], request.task, request.rounds)
+        return run
 
     async def stop_run(self, run: bytes) -> None:
         """Stop a run that this node coordinates. Raises RunNotFoundError, RunRefusedError."""
@@ -209,24 +200,39 @@ class Runs:
 
     # the coordinator's task
 
-    async def _coordinate(self, active: ActiveRun) -> None:
-        assert active.coordinator is not None  # noqa: S101 - narrows for the type checker
+    async def _coordinate(self, active: ActiveRun, coordinator: Coordinator) -> None:
         try:
-            await active.coordinator.run()
+            await coordinator.run()
         except QrfldError as error:
             log.error("run %s failed: %s", active.ledger.run.hex()[:8], error)
             await self._end(active, RunState.FAILED, str(error))
+        except Exception as error:
+            log.exception("run %s failed", active.ledger.run.hex()[:8])
+            await self._end(active, RunState.FAILED, f"internal error: {error!r}")
         else:
             await self._end(active, RunState.FINISHED, "")
 
     async def _end(self, active: ActiveRun, state: RunState, reason: str) -> None:
+        """Take a run off the list, then stop its work, write its end down and say it."""
         run = active.ledger.run
-        await self._node.database.set_run_state(run, ENDED[state], reason)
+        if self._active.get(run) is not active:
+            return
         await self._close(active)
+        await self._write_end(run, state, reason)
         if active.coordinator is not None:
-            end = RunEnd(run=run, state=state, reason=reason[:255])
-            await active.coordinator.say_end(end)
+            await active.coordinator.say_end(RunEnd(run=run, state=state, reason=reason[:255]))
+            await active.coordinator.forget_candidate()
+        await active.trainer.forget_models()
+        await forget_run(self._node, active.ledger)
         log.info("run %s is %s", run.hex()[:8], ENDED[state])
+
+    async def _write_end(self, run: bytes, state: RunState, reason: str) -> None:
+        while True:
+            try:
+                return await self._node.database.set_run_state(run, ENDED[state], reason)
+            except DiskFullError as error:
+                log.error("the end of run %s waits: %s", run.hex()[:8], error)
+                await asyncio.sleep(DISK_RETRY_SECONDS)
 
     # messages to a trainer
 
@@ -239,7 +245,8 @@ class Runs:
             return
         ledger = Ledger.open(message.config, identity, self._node.federation)
         try:
-            trainer = Trainer(self._node, ledger)
+            self._check_share(ledger)
+            trainer = Trainer(self._node, ledger, self._node.task_spec(ledger.config.task))
         except QrfldError as error:
             self._refuse(run, str(error))
             raise
@@ -247,6 +254,12 @@ class Runs:
         self._active[run] = ActiveRun(ledger, trainer)
         log.info("run %s of %s: we train", run.hex()[:8], self._node.mesh.label(node))
         await trainer.ask_for_news()
+
+    def _check_share(self, ledger: Ledger) -> None:
+        coordinator = ledger.coordinator.node_id
+        runs = sum(a.ledger.coordinator.node_id == coordinator for a in self._active.values())
+        if runs >= MOST_RUNS_OF_ONE:
+            raise RunRefusedError(f"{coordinator.short} has {runs} runs going on here already")
 
     def _refuse(self, run: bytes, reason: str) -> None:
         """Remember why we take no part, to tell the coordinator when it opens a round."""
@@ -288,17 +301,23 @@ class Runs:
         ledger = active.ledger
         if ledger.coordinator.node_id != node:
             raise RecordRefusedError("the record is not signed by the run's coordinator")
+        record_id = statement_id(message.statement)
         if record.round > ledger.next_round:
             await active.trainer.ask_for_news()
-        if record.round != ledger.next_round:
-            return
-        record_id = statement_id(message.statement)
-        ledger.check(record)
-        await self._node.database.close_round(
-            ledger.run, record.round, message.statement, record_id
-        )
-        ledger.append(record, record_id)
-        await retire(self._node, ledger)
+        elif record.round < ledger.next_round:
+            known = await self._node.database.record(ledger.run, record.round)
+            if known is not None and known.record_id != record_id:
+                raise RecordRefusedError(f"a second, different record of round {record.round}")
+        else:
+            ledger.check(record)
+            await self._node.database.close_round(
+                ledger.run, record.round, message.statement, record_id
+            )
+            ledger.append(record, record_id)
+            await retire(self._node, ledger)
+            if record.round == active.trainer.asked_from + SYNC_MOST - 1:
+                # The coordinator's answer ends here, its chain perhaps not.
+                await active.trainer.ask_for_news()
 
     async def _hear_end(self, node: NodeId, message: RunEnd) -> None:
         active = self._active.get(message.run)
@@ -354,6 +373,7 @@ class Runs:
     # sessions
 
     async def _connected(self, node: NodeId) -> None:
+        await self._started.wait()
         for active in list(self._active.values()):
             if active.coordinator is not None:
                 await active.coordinator.greet(node)
@@ -365,10 +385,16 @@ class Runs:
             if active.coordinator is not None:
                 active.coordinator.lost(node)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a background task failed: %r", error, exc_info=error)
 
     async def _quietly(self, work: Coroutine[None, None, None]) -> None:
         try:
@@ -377,23 +403,5 @@ class Runs:
             log.warning("%s", error)
 
 
-def _tolerance(request: RunRequest, members: int) -> tuple[int, int]:
-    """The f and quorum of a run.
-
-    f defaults to a fifth of the members, at least one where the rule withstands one; the quorum to
-    a majority that is large enough for f. Raises RuleError, RuleBoundError or RunRefusedError with
-    the numbers.
-    """
-    chosen = rule(request.rule)
-    f = request.f
-    if f is None:
-        f = min(chosen.largest_f(members), max(1, members // 5))
-    chosen.check(members, f)
-    least = next(n for n in range(1, members + 1) if n >= chosen.least and chosen.largest_f(n) >= f)
-    quorum = max(members // 2 + 1, least) if request.quorum is None else request.quorum
-    if not least <= quorum <= members:
-        raise RunRefusedError(
-            f"a quorum of {quorum} does not fit {members} members and the rule {chosen.name} "
-            f"with f = {f}, which needs at least {least} updates"
-        )
-    return f, quorum
+def _task_key(run: bytes) -> str:
+    return f"task {run.hex()}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from pathlib import Path
 
 from qrfld.crypto.identity import NodeId
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import seal
 from qrfld.errors import QrfldError
+from qrfld.net.errors import TransferError
 from qrfld.protocol.messages import (
     Evaluate,
     Evaluation,
@@ -27,26 +29,36 @@ from qrfld.protocol.statements import UpdateStatement
 from qrfld.rounds.errors import RunRefusedError
 from qrfld.rounds.ledger import Ledger
 from qrfld.rounds.node import Node
+from qrfld.rounds.retention import discard
+from qrfld.store.errors import DiskFullError
 from qrfld.tasks.base import Context
-from qrfld.tasks.pool import Worker
+from qrfld.tasks.pool import TrainResult
 
 log = logging.getLogger("qrfld.trainer")
 
 REASON_MOST = 255
+DISK_RETRY_SECONDS = 5.0
+#: Pauses before a model is asked for again.
+FETCH_PAUSES = (1.0, 3.0)
 
 
 class Trainer:
-    """One node's training and evaluation for one run."""
+    """One node's training and evaluation for one run; ``spec`` is the task as it is known here."""
 
-    def __init__(self, node: Node, ledger: Ledger) -> None:
-        """Raises RunRefusedError unless we are named in it and hold the same task source."""
+    def __init__(self, node: Node, ledger: Ledger, spec: str) -> None:
+        """Raises RunRefusedError unless we are named in the run and hold the same task source."""
+        check_task(node, ledger, spec)
         self._node = node
         self._ledger = ledger
-        self._worker = node.new_worker(own_spec(node, ledger))
+        self._worker = node.new_worker(spec)
         self._index = ledger.members.index(node.identity.node_id)
         self._training: asyncio.Task[None] | None = None
         self._evaluating: asyncio.Task[None] | None = None
         self._open: tuple[int, bytes] | None = None
+        self._brought: set[bytes] = set()
+        self._without_room = False
+        #: The round from which on we last asked for records.
+        self.asked_from = 0
 
     @property
     def coordinator(self) -> NodeId:
@@ -73,6 +85,8 @@ class Trainer:
     @property
     def phase(self) -> str:
         """What this node does for the run right now."""
+        if self._without_room:
+            return "waiting: disk full"
         for task, name in ((self._training, "training"), (self._evaluating, "evaluating")):
             if task is not None and not task.done():
                 return name
@@ -80,18 +94,21 @@ class Trainer:
 
     async def ask_for_news(self) -> None:
         """Ask the coordinator for records we have missed."""
-        sync = RunSync(run=self._ledger.run, next_round=self._ledger.next_round)
+        self.asked_from = self._ledger.next_round
+        sync = RunSync(run=self._ledger.run, next_round=self.asked_from)
         await self._node.mesh.send(self.coordinator, sync)
 
     async def close(self) -> None:
         """Stop training; the worker process ends."""
-        for task in (self._training, self._evaluating):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(
-            *(t for t in (self._training, self._evaluating) if t), return_exceptions=True
-        )
+        tasks = [task for task in (self._training, self._evaluating) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._worker.close()
+
+    async def forget_models(self) -> None:
+        """Remove the models brought here that no record names: the run is over."""
+        await discard(self._node, self._brought)
 
     @staticmethod
     def _replace(
@@ -101,24 +118,63 @@ class Trainer:
             old.cancel()
         return asyncio.create_task(work)
 
+    # training
+
     async def _train(self, message: RoundStart) -> None:
-        run, mesh = self._ledger.run, self._node.mesh
         try:
-            own = await self._node.database.own_update(run, message.round, message.model)
-            statement = own.statement if own else await self._make_update(message)
-            await mesh.send(self.coordinator, Update(statement=statement))
+            self._check_start(message)
+            statement = await self._when_there_is_room(message)
         except QrfldError as error:
             log.error("round %d: training failed: %s", message.round, error)
-            reason = str(error)[:REASON_MOST]
-            failed = TrainingFailed(run=run, round=message.round, reason=reason)
-            await mesh.send(self.coordinator, failed)
+            await self._say_failed(message.round, error)
+        else:
+            await self._node.mesh.send(self.coordinator, Update(statement=statement))
 
-    async def _make_update(self, message: RoundStart) -> bytes:
-        node = self._node
-        base = await node.mesh.fetch(self.coordinator, message.model, message.model_bytes)
+    def _check_start(self, message: RoundStart) -> None:
+        """Refuse a round that is not the next one of the chain we hold, or a later one."""
+        ledger = self._ledger
+        if not ledger.next_round <= message.round <= ledger.config.rounds:
+            raise RunRefusedError(
+                f"round {message.round} cannot open: {ledger.next_round - 1} of "
+                f"{ledger.config.rounds} are recorded here"
+            )
+        if message.round == ledger.next_round and (
+            message.previous != ledger.head
+            or (ledger.last is not None and message.model != ledger.last.model)
+        ):
+            raise RunRefusedError(f"round {message.round} does not follow the records held here")
+
+    async def _when_there_is_room(self, message: RoundStart) -> bytes:
+        while True:
+            try:
+                return await self._own_update(message)
+            except DiskFullError as error:
+                log.error("round %d: training waits: %s", message.round, error)
+                self._without_room = True
+                await asyncio.sleep(DISK_RETRY_SECONDS)
+            finally:
+                self._without_room = False
+
+    async def _own_update(self, message: RoundStart) -> bytes:
+        """Our signed update for a round: the one we have, else a new one."""
+        node, run = self._node, self._ledger.run
+        own = await node.database.own_update(run, message.round, message.model)
+        if own is not None and node.blobs.has(own.update_hash):
+            return own.statement
+        base = await self._fetch(message.model, message.model_bytes)
         trained = await self._worker.train(base, self._context(message.round))
-        size = trained.path.stat().st_size
-        update = await asyncio.to_thread(node.blobs.put_file, trained.path)
+        statement, update = await self._sign(message, trained)
+        await node.database.save_own_update(run, message.round, 0, message.model, statement, update)
+        log.info("round %d: trained on %d samples", message.round, trained.samples)
+        return statement
+
+    async def _sign(self, message: RoundStart, trained: TrainResult) -> tuple[bytes, bytes]:
+        node = self._node
+        try:
+            size = trained.path.stat().st_size
+            update = await asyncio.to_thread(node.blobs.put_file, trained.path)
+        finally:
+            trained.path.unlink(missing_ok=True)
         body = UpdateStatement(
             run=self._ledger.run,
             round=message.round,
@@ -128,21 +184,17 @@ class Trainer:
             samples=trained.samples,
             loss=trained.loss,
         )
-        statement = seal(node.identity, Kind.UPDATE, body)
-        await node.database.save_own_update(
-            self._ledger.run, message.round, 0, message.model, statement, update
-        )
-        log.info("round %d: trained on %d samples", message.round, trained.samples)
-        return statement
+        return seal(node.identity, Kind.UPDATE, body), update
+
+    # evaluating
 
     async def _evaluate(self, message: Evaluate) -> None:
         try:
-            model = await self._node.mesh.fetch(
-                self.coordinator, message.model, message.model_bytes
-            )
+            model = await self._fetch(message.model, message.model_bytes)
             scores = await self._worker.evaluate(model, self._context(message.round))
         except QrfldError as error:
             log.error("round %d: evaluation failed: %s", message.round, error)
+            await self._say_failed(message.round, error)
             return
         evaluation = Evaluation(
             run=self._ledger.run,
@@ -153,6 +205,32 @@ class Trainer:
             samples=scores.samples,
         )
         await self._node.mesh.send(self.coordinator, evaluation)
+
+    # both
+
+    async def _fetch(self, model: bytes, size: int) -> Path:
+        """Bring a model here; the one before it goes, unless a record or an update names it."""
+        node = self._node
+        if size > node.max_model_bytes:
+            raise RunRefusedError(
+                f"the model has {size} bytes, this node takes {node.max_model_bytes}",
+                hint="raise limits.model_bytes",
+            )
+        keep = {model, self._open[1]} if self._open else {model}
+        gone, self._brought = self._brought - keep, self._brought & keep | {model}
+        await discard(node, gone)
+        for pause in FETCH_PAUSES:
+            try:
+                return await node.mesh.fetch(self.coordinator, model, size)
+            except TransferError as error:
+                log.info("the model comes later: %s", error)
+                await asyncio.sleep(pause)
+        return await node.mesh.fetch(self.coordinator, model, size)
+
+    async def _say_failed(self, round_: int, error: QrfldError) -> None:
+        reason = str(error)[:REASON_MOST]
+        failed = TrainingFailed(run=self._ledger.run, round=round_, reason=reason)
+        await self._node.mesh.send(self.coordinator, failed)
 
     def _context(self, round_: int) -> Context:
         return context(self._ledger, self._index, round_)
@@ -170,16 +248,15 @@ def context(ledger: Ledger, index: int, round_: int) -> Context:
     )
 
 
-def own_spec(node: Node, ledger: Ledger) -> str:
-    """The spec under which this node knows the run's task.
+def check_task(node: Node, ledger: Ledger, spec: str) -> None:
+    """Raise RunRefusedError or TaskError unless this node can train the run with task ``spec``.
 
     Task code never travels: a node trains only what its operator installed or registered, and only
-    when its source is the same as the coordinator's. Raises RunRefusedError, TaskError.
+    when its source is the same as the coordinator's.
     """
     config = ledger.config
     if node.identity.node_id not in ledger.members:
         raise RunRefusedError(f"this node is not a member of run {ledger.run.hex()}")
-    spec = node.task_spec(config.task)
     digest = node.task_digest(spec)
     if digest != config.task_digest:
         raise RunRefusedError(
@@ -187,9 +264,3 @@ def own_spec(node: Node, ledger: Ledger) -> str:
             f"{config.task_digest.hex()[:16]} in the run",
             hint="install the same version of the task on every node",
         )
-    return spec
-
-
-def worker_for(node: Node, ledger: Ledger) -> Worker:
-    """A worker for the run's task as this node knows it."""
-    return node.new_worker(own_spec(node, ledger))

@@ -25,6 +25,13 @@ from qrfld.store.rows import (
 
 _RUN = "SELECT run_id, config, role, state, reason, created_at FROM runs"
 _RECORD = "SELECT run_id, round, record, record_id FROM rounds WHERE run_id = ?"
+# Where open rounds name blobs.
+_PENDING = (
+    ("updates", "update_hash"),
+    ("own_updates", "update_hash"),
+    ("own_updates", "base_model"),
+    ("open_rounds", "base_model"),
+)
 
 
 class Runs(Engine):
@@ -184,18 +191,39 @@ class Runs(Engine):
         )
         return OwnUpdateRow(*row) if row else None
 
-    async def forget_updates(self, run_id: bytes, up_to: int) -> list[bytes]:
-        """Drop all updates of rounds up to ``up_to``; returns the hashes of our own ones."""
+    async def forget_updates(self, run_id: bytes, up_to: int) -> set[bytes]:
+        """Drop what rounds up to ``up_to`` kept for a restart: updates, ours too, and open rounds.
 
-        def work(db: sqlite3.Connection) -> list[bytes]:
+        Returns the hashes of the blobs that these needed.
+        """
+
+        def work(db: sqlite3.Connection) -> set[bytes]:
             where = "WHERE run_id = ? AND round <= ?"
-            own = db.execute(f"SELECT update_hash FROM own_updates {where}", (run_id, up_to))  # noqa: S608 - constants only
-            hashes = [row[0] for row in own]
-            for table in ("own_updates", "updates"):
+            hashes = set()
+            for table, column in _PENDING:
+                query = f"SELECT {column} FROM {table} {where}"  # noqa: S608 - constants only
+                hashes |= {row[0] for row in db.execute(query, (run_id, up_to))}
+            for table in dict(_PENDING):
                 db.execute(f"DELETE FROM {table} {where}", (run_id, up_to))  # noqa: S608 - constants only
             return hashes
 
         return await self.transaction(work)
+
+    async def pending_blobs(self) -> set[bytes]:
+        """Return the hashes of all blobs that a restart needs to go on with open rounds."""
+        query = " UNION ".join(f"SELECT {column} FROM {table}" for table, column in _PENDING)  # noqa: S608 - constants only
+        return await self.transaction(lambda db: {row[0] for row in db.execute(query)})
+
+    async def newest_records(self, count: int) -> list[RecordRow]:
+        """Return the last ``count`` records of every run."""
+        query = (
+            "SELECT run_id, round, record, record_id FROM rounds JOIN "
+            "(SELECT run_id AS run, max(round) AS last FROM rounds GROUP BY run_id) "
+            "ON run_id = run WHERE round > last - ?"
+        )
+        return await self.transaction(
+            lambda db: [RecordRow(*row) for row in db.execute(query, (count,))]
+        )
 
     async def _first(self, query: str, values: Sequence[Any]) -> Any:
         return await self.transaction(lambda db: db.execute(query, values).fetchone())

@@ -176,13 +176,36 @@ async def test_own_update_is_found_by_its_base_model(database: Database) -> None
     assert await database.own_update(RUN, 1, b"?" * 32) is None
 
 
-async def test_updates_forgotten_up_to_a_round_name_our_own(database: Database) -> None:
+async def test_updates_forgotten_up_to_a_round_name_their_blobs(database: Database) -> None:
     for number in (1, 2, 3):
-        own = bytes([number]) * 32
-        await database.save_update(RUN, number, 0, NODE, b"s", UPDATE, 2.0)
-        await database.save_own_update(RUN, number, 0, MODEL, b"s", own)
-    assert sorted(await database.forget_updates(RUN, 2)) == [b"\x01" * 32, b"\x02" * 32]
+        received, own, base = (bytes([kind, number]) * 16 for kind in (1, 2, 3))
+        await database.save_update(RUN, number, 0, NODE, b"s", received, 2.0)
+        await database.save_own_update(RUN, number, 0, base, b"s", own)
+    await database.open_round(RUN, 3, 0, MODEL, 5.0)
+    forgotten = await database.forget_updates(RUN, 2)
+    assert sorted(forgotten) == [bytes([k, n]) * 16 for k in (1, 2, 3) for n in (1, 2)]
     assert await database.updates(RUN, 2, 0) == []
     assert len(await database.updates(RUN, 3, 0)) == 1
-    assert await database.own_update(RUN, 2, MODEL) is None
-    assert await database.own_update(RUN, 3, MODEL) is not None
+    assert await database.own_update(RUN, 2, bytes([3, 2]) * 16) is None
+    assert await database.own_update(RUN, 3, bytes([3, 3]) * 16) is not None
+    assert await database.current_round(RUN) is not None
+    assert MODEL in await database.forget_updates(RUN, 3)
+    assert await database.current_round(RUN) is None
+
+
+async def test_pending_blobs_are_those_of_every_open_round(database: Database) -> None:
+    await database.create_run(OTHER_RUN, b"config", "trainer", 2.0)
+    assert await database.pending_blobs() == set()
+    await database.save_update(RUN, 1, 0, NODE, b"s", b"r" * 32, 2.0)
+    await database.save_own_update(OTHER_RUN, 1, 0, b"b" * 32, b"s", b"o" * 32)
+    await database.open_round(RUN, 1, 0, MODEL, 5.0)
+    assert await database.pending_blobs() == {b"r" * 32, b"b" * 32, b"o" * 32, MODEL}
+
+
+async def test_newest_records_are_the_last_of_each_run(database: Database) -> None:
+    for number in range(1, 5):
+        await close(database, number)
+    await database.create_run(OTHER_RUN, b"config", "trainer", 2.0)
+    await database.close_round(OTHER_RUN, 1, b"other", b"j" * 32)
+    rows = await database.newest_records(2)
+    assert {(row.run_id, row.round) for row in rows} == {(RUN, 3), (RUN, 4), (OTHER_RUN, 1)}
