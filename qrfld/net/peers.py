@@ -2,7 +2,7 @@
 
 Below ten nodes the overlay is a full mesh: each node keeps one session with every other member.
 Either side may dial, so that a node behind NAT takes part; the side with the lower node ID dials
-first, the other after `DIAL_HEAD_START` s. When two sessions exist nevertheless, both sides keep
+first, the other `Timing.head_start` later. When two sessions exist nevertheless, both sides keep
 the one that the lower node ID dialled, and among those the newest.
 
 A caller has to show its certificate before it sees ours or may open a bulk link. Callers that have

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qrfld.crypto import addresses, certificates, genesis
-from qrfld.crypto.identity import Identity
+from qrfld.crypto.identity import Identity, PublicIdentity
+from qrfld.crypto.tokens import Token
 from qrfld.net.admission import Issuer
 from qrfld.net.listener import Listener
 from qrfld.net.members import Members
@@ -94,7 +95,7 @@ class Federation:
             endpoint, peers, max_handshakes=handshakes, handshake_seconds=handshake_seconds
         )
         (address,) = await listener.start(host, 0)
-        certificate = certificates.issue(self.founder, self.id, identity, name, now=NOW)
+        certificate = self.certificate(identity, name)
         record = addresses.issue(identity, self.id, 1, [address])
         await members.learn(certificate, record)
         node = MeshNode(identity, peers, listener, database, blobs, address, endpoint, certificate)
@@ -102,6 +103,22 @@ class Federation:
         if start:
             peers.start()
         return node
+
+    def certificate(self, identity: PublicIdentity, name: str = "x") -> bytes:
+        """A genuine certificate, without a token."""
+        return certificates.issue(self.founder, self.id, identity, name, now=NOW)
+
+    async def token(self, node: MeshNode, *, expires_at: int = NOW + 3600) -> Token:
+        """A token that ``node`` has issued."""
+        token = Token.create(
+            federation=self.id,
+            suite_id=1,
+            issuer=node.identity.node_id,
+            expires_at=expires_at,
+            addresses=[node.address],
+        )
+        await node.database.create_token(token.token_id, token.secret_hash(), expires_at, NOW)
+        return token
 
     async def stop(self) -> None:
         for node in self.nodes:
