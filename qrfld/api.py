@@ -9,37 +9,46 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qrfld.client import ControlClient
-from qrfld.config import parse_address, render_default
-from qrfld.crypto import addresses, certificates, genesis
+from qrfld.crypto import certificates, genesis
 from qrfld.crypto.identity import Identity
-from qrfld.crypto.keystore import load as load_identity
-from qrfld.crypto.keystore import save as save_identity
 from qrfld.crypto.suites import SUITES, suite
 from qrfld.crypto.tokens import Token
-from qrfld.crypto.unlock import Unlock, create_key_file, read_key_file
+from qrfld.crypto.unlock import Passphrase, Unlock
 from qrfld.errors import DaemonNotRunningError, IdentityError, QrfldError
-from qrfld.net.admission import Admitted, redeem
+from qrfld.homes import AlreadyMemberError, new_home, own_identity, write_database
+from qrfld.net.admission import redeem
 from qrfld.net.errors import AdmissionError, PeerUnreachableError
 from qrfld.paths import Paths
+from qrfld.store.blobs import disk_errors
 from qrfld.store.database import Database
 
+__all__ = [
+    "AlreadyMemberError",
+    "DaemonStartError",
+    "NodeInfo",
+    "init_federation",
+    "join_federation",
+    "node_info",
+    "start_daemon",
+    "stop_daemon",
+]
+
+#: Daemons that this process has started: it is their parent, and its interpreter warns of children
+#: that it loses sight of.
+_started: list[subprocess.Popen[bytes]] = []
+
 POLL_SECONDS = 0.05
+STOP_SECONDS = 10.0
 LOG_TAIL = 4096
-
-#: A certificate, and the address record of its subject if there is one.
-Signed = tuple[bytes, bytes | None]
-
-
-class AlreadyMemberError(IdentityError):
-    """This home belongs to a federation already."""
 
 
 class DaemonStartError(QrfldError):
@@ -79,14 +88,13 @@ def init_federation(
     AlreadyMemberError, GenesisError, CertificateError, KeystoreError, ConfigError.
     """
     suite(suite_id)
-    with _fresh_home(paths, name, listen, advertise):
-        identity = Identity.generate(suite_id)
+    with new_home(paths, name=name, listen=listen, advertise=advertise):
+        identity = own_identity(paths, suite_id, unlock)
         now = int(time.time())
         founding = genesis.create(identity, federation, now=now, suites=(suite_id,))
         federation_id = genesis.federation_id(founding)
         certificate = certificates.issue(identity, federation_id, identity, name, now=now)
-        save_identity(paths.keystore, identity, unlock or create_key_file(paths.unlock))
-        asyncio.run(_write(paths, founding, [(certificate, None)]))
+        asyncio.run(write_database(paths.database, founding, [(certificate, None)]))
     return node_info(paths)
 
 
@@ -103,16 +111,21 @@ def join_federation(
 
     Raises TokenError (not a token, or expired), PeerUnreachableError, AdmissionError with the
     issuer's reason, AlreadyMemberError. If the connection breaks before the answer has come, the
-    identity stays, and the same command may be repeated with the same token.
+    identity stays, and the same command may be repeated with the same token, even when that has
+    expired meanwhile: the issuer knows whether it has admitted this identity.
     """
     parsed = Token.parse(token)
-    if parsed.expired(time.time()):
+    if parsed.expired(time.time()) and not paths.keystore.exists():
         raise AdmissionError("the token has expired", hint="ask for a new one: qrfl token create")
-    keep_after = (AdmissionError, PeerUnreachableError)
-    with _fresh_home(paths, name, listen, advertise, undo_only_after=keep_after):
-        identity = _own_identity(paths, parsed.suite_id, unlock)
-        admitted = asyncio.run(redeem(parsed, identity, name))
-        asyncio.run(_write_admitted(paths, admitted))
+    with new_home(paths, name=name, listen=listen, advertise=advertise) as home:
+        identity = own_identity(paths, parsed.suite_id, unlock)
+        try:
+            asyncio.run(_enter(paths, parsed, identity, name))
+        except (AdmissionError, PeerUnreachableError):
+            raise  # the issuer has not admitted this identity
+        except BaseException:
+            home.keep()
+            raise
     return node_info(paths)
 
 
@@ -132,17 +145,22 @@ def start_daemon(
 ) -> int:
     """Start the daemon in the background; returns its pid once it answers.
 
-    Raises DaemonStartError with the daemon's own error and exit code, or after ``timeout`` s.
+    Raises IdentityError when there is no node, KeystoreError for a passphrase that cannot be one,
+    StoreError, or DaemonStartError with the daemon's own error and exit code, or after ``timeout``.
     """
+    if not any(file.exists() for file in (paths.config, paths.keystore, paths.database)):
+        raise _nobody(paths)
     command = [sys.executable, "-m", "qrfld.daemon"]
     if paths.home is not None:
         command += ["--home", str(paths.home)]
     paths.create()
     with contextlib.ExitStack() as stack:
-        log = stack.enter_context(paths.log.open("ab"))
+        with disk_errors(paths.log):
+            log = stack.enter_context(paths.log.open("ab"))
+        begin = log.tell()
         passed: tuple[int, ...] = ()
         if passphrase is not None:
-            descriptor = _pipe_with(passphrase, stack)
+            descriptor = _pipe_with(Passphrase(passphrase), stack)
             command += ["--passphrase-fd", str(descriptor)]
             passed = (descriptor,)
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -154,7 +172,7 @@ def start_daemon(
             pass_fds=passed,
             env={**os.environ, **(environ or {})},
         )
-    return _await_answer(paths, process, timeout)
+    return _await_answer(paths, process, timeout, begin)
 
 
 def stop_daemon(paths: Paths, *, timeout: float = 20.0) -> bool:
@@ -165,9 +183,10 @@ def stop_daemon(paths: Paths, *, timeout: float = 20.0) -> bool:
     client = ControlClient(paths.socket)
     try:
         pid = int(client.call("status")["pid"])
-        client.call("shutdown")
     except DaemonNotRunningError:
         return False
+    with contextlib.suppress(DaemonNotRunningError):  # it may be gone before its answer is read
+        client.call("shutdown")
     deadline = time.monotonic() + timeout
     while _alive(pid):
         if time.monotonic() > deadline:
@@ -176,79 +195,11 @@ def stop_daemon(paths: Paths, *, timeout: float = 20.0) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _fresh_home(
-    paths: Paths,
-    name: str,
-    listen: str | None,
-    advertise: Sequence[str],
-    *,
-    undo_only_after: tuple[type[BaseException], ...] = (BaseException,),
-) -> Iterator[None]:
-    """A home that is written whole: on an error, what this call made is removed again."""
-    if paths.database.exists():
-        raise AlreadyMemberError(
-            f"{paths.state_directory} belongs to a federation already",
-            hint="use another --home for another node",
-        )
-    paths.create()
-    made = [p for p in (paths.config, paths.keystore, paths.unlock) if not p.exists()]
-    try:
-        if paths.config in made:
-            _write_config(paths.config, name, listen, advertise)
-        yield
-    except BaseException as error:
-        _remove_database(paths.database)
-        if isinstance(error, undo_only_after):
-            for path in made:
-                path.unlink(missing_ok=True)
-        raise
-
-
-def _write_config(path: Path, name: str, listen: str | None, advertise: Sequence[str]) -> None:
-    chosen: dict[str, dict[str, object]] = {"node": {"advertise": list(advertise)}}
-    if listen is not None:
-        host, port = parse_address(listen)
-        chosen["listen"] = {"host": host, "port": port}
-    for address in advertise:
-        parse_address(address)
-    path.write_text(render_default(name, **chosen), encoding="utf-8")
-
-
-def _remove_database(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _own_identity(paths: Paths, suite_id: int, unlock: Unlock | None) -> Identity:
-    """A new identity, or the one of an earlier attempt to join."""
-    if paths.keystore.exists():
-        return load_identity(paths.keystore, unlock or read_key_file(paths.unlock))
-    identity = Identity.generate(suite_id)
-    save_identity(paths.keystore, identity, unlock or create_key_file(paths.unlock))
-    return identity
-
-
-async def _write_admitted(paths: Paths, admitted: Admitted) -> None:
+async def _enter(paths: Paths, token: Token, identity: Identity, name: str) -> None:
+    admitted = await redeem(token, identity, name)
     issuer = (admitted.issuer_certificate, admitted.issuer_addresses)
-    await _write(paths, admitted.genesis, [issuer, (admitted.certificate, None)])
-
-
-async def _write(paths: Paths, founding: bytes, members: Sequence[Signed]) -> None:
-    """The database of a new member; the last of ``members`` is the node itself."""
-    database = await Database.open(paths.database, create=True)
-    try:
-        parsed, federation = genesis.parse(founding), genesis.federation_id(founding)
-        for certificate, record in members:
-            member = certificates.check(certificate, parsed, federation)
-            await database.add_member(member.node_id, certificate, time.time())
-            if record is not None:
-                signed = addresses.check(record, member.identity, federation)
-                await database.update_addresses(member.node_id, record, signed.sequence)
-        await database.set_meta("genesis", founding)
-        await database.set_meta("certificate", members[-1][0])
-    finally:
-        await database.aclose()
+    members = [issuer, (admitted.certificate, None)]
+    await write_database(paths.database, admitted.genesis, members)
 
 
 async def _read_info(paths: Paths) -> NodeInfo:
@@ -282,37 +233,55 @@ def _nobody(paths: Paths) -> IdentityError:
     )
 
 
-def _pipe_with(text: str, stack: contextlib.ExitStack) -> int:
-    """A pipe's reading end with ``text`` in it, closed here when the child has its copy."""
+def _pipe_with(passphrase: Passphrase, stack: contextlib.ExitStack) -> int:
+    """A pipe's reading end with ``passphrase`` in it, closed here when the child has its copy."""
     reading, writing = os.pipe()
     stack.callback(os.close, reading)
     with os.fdopen(writing, "wb") as pipe:
-        pipe.write(text.encode("utf-8", "surrogateescape"))
+        pipe.write(passphrase.encoded)  # bounded: far less than a pipe holds
     return reading
 
 
-def _await_answer(paths: Paths, process: subprocess.Popen[bytes], timeout: float) -> int:
+def _await_answer(
+    paths: Paths, process: subprocess.Popen[bytes], timeout: float, begin: int
+) -> int:
     client, deadline = ControlClient(paths.socket), time.monotonic() + timeout
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(DaemonNotRunningError):
             if int(client.call("status")["pid"]) == process.pid:
+                _started.append(process)
                 return process.pid
         time.sleep(POLL_SECONDS)
     if process.poll() is None:
-        process.terminate()
-        process.wait()
+        _end(process)
         raise DaemonStartError(f"the daemon was not up after {timeout:.0f} s: see {paths.log}")
     raise DaemonStartError(
-        _last_line(paths.log), exit_code=process.returncode or 1, hint=f"log: {paths.log}"
+        _last_line(paths.log, begin) or f"the daemon ended without a word ({_code(process)})",
+        exit_code=max(process.returncode, 1),
+        hint=f"log: {paths.log}",
     )
 
 
-def _last_line(log: Path) -> str:
-    """The daemon's last word, without its ``qrfld: name:`` prefix."""
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _code(process: subprocess.Popen[bytes]) -> str:
+    code = process.returncode
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _last_line(log: Path, begin: int) -> str:
+    """The last line that the daemon has written since ``begin``, without ``qrfld: name:``."""
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - LOG_TAIL))
+        file.seek(max(begin, log.stat().st_size - LOG_TAIL))
         lines = file.read().decode("utf-8", "replace").splitlines()
-    return lines[-1].removeprefix("qrfld: ") if lines else "the daemon ended without a word"
+    return re.sub(r"^qrfld: [a-z0-9-]+: ", "", lines[-1]) if lines else ""
 
 
 def _alive(pid: int) -> bool:

@@ -88,9 +88,10 @@ def unlock_from(
     directory = (environ or {}).get("CREDENTIALS_DIRECTORY")
     if directory and os.access(credential := Path(directory) / CREDENTIAL, os.F_OK):
         return KeyFile(read_private(credential, max_bytes=KEY_SIZE + 1, ours_only=False))
-    if key_file is not None:
+    if key_file is not None and os.path.lexists(key_file):
         return read_key_file(key_file)
+    missing = f", and there is no key file {key_file}" if key_file is not None else ""
     raise KeystoreError(
-        "nothing was given to unlock the keystore with",
+        f"nothing was given to unlock the keystore with{missing}",
         hint="give a passphrase, a key file or the systemd credential qrfld.key",
     )

@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from qrfld.config import Config, parse_peer
+from qrfld.config import Config, ConfigValueError, parse_peer
 from qrfld.control import ControlServer
 from qrfld.crypto import addresses as address_records
-from qrfld.crypto import genesis
+from qrfld.crypto import certificates, genesis
+from qrfld.crypto.errors import InvalidNodeIdError
 from qrfld.crypto.identity import Identity, NodeId
 from qrfld.errors import IdentityError
 from qrfld.net.admission import Issuer
@@ -60,18 +61,18 @@ class Daemon:
             )
         self.federation = genesis.federation_id(genesis_bytes)
         self.genesis = genesis.parse(genesis_bytes)
+        self._check_whose(certificate)
         endpoint = Endpoint(
             identity=self.identity,
             federation=self.federation,
             suites=self.genesis.suites,
         )
-        bootstrap = _bootstrap(self.config.bootstrap.peers)
         members = Members(
             self.identity.node_id,
             self.federation,
             self.genesis,
             self.database,
-            bootstrap,
+            bootstrap(self.config),
             time.time,
         )
         await members.load()
@@ -101,6 +102,16 @@ class Daemon:
         """Say goodbye and stop what was started, last things first; runs resume later."""
         while self._stops:
             await self._stops.pop()()
+
+    def _check_whose(self, certificate: bytes) -> None:
+        """Refuse a keystore and a database of two different nodes."""
+        admitted = certificates.check(certificate, self.genesis, self.federation)
+        if admitted.node_id != self.identity.node_id:
+            raise IdentityError(
+                f"the keystore {self.paths.keystore} is of node {self.identity.node_id.short}, "
+                f"the database of node {admitted.node_id.short}",
+                hint="restore the one that belongs to the other from your backup",
+            )
 
     def _run_node(self) -> RunNode:
         config = self.config
@@ -142,11 +153,15 @@ class Daemon:
             await members.learn(certificate, record, expected=self.identity.node_id)
 
 
-def _bootstrap(peers: list[str]) -> Mapping[NodeId, tuple[str, ...]]:
+def bootstrap(config: Config) -> Mapping[NodeId, tuple[str, ...]]:
+    """The addresses of each bootstrap peer. Raises ConfigValueError for a mistyped node ID."""
     found: dict[NodeId, tuple[str, ...]] = {}
-    for peer in peers:
+    for peer in config.bootstrap.peers:
         text, host, port = parse_peer(peer)
-        node = NodeId.parse(text)
+        try:
+            node = NodeId.parse(text)
+        except InvalidNodeIdError as error:
+            raise ConfigValueError(f"bootstrap.peers: {error.message}", hint=error.hint) from error
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         found[node] = (*found.get(node, ()), address)
     return found

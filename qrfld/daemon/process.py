@@ -19,14 +19,17 @@ from pathlib import Path
 import uvloop
 
 from qrfld import __version__, logs, notify
-from qrfld.config import Config, load
+from qrfld.aggregation import attacks
+from qrfld.config import Config, ConfigValueError, load
 from qrfld.control import ControlServer
 from qrfld.crypto import providers
+from qrfld.crypto.errors import ProviderError
 from qrfld.crypto.identity import Identity
 from qrfld.crypto.keystore import load as load_identity
 from qrfld.crypto.unlock import unlock_from
 from qrfld.daemon.methods import Control
-from qrfld.daemon.node import Daemon
+from qrfld.daemon.node import Daemon, bootstrap
+from qrfld.daemon.passphrase import passphrase
 from qrfld.errors import QrfldError
 from qrfld.paths import Paths
 from qrfld.store.database import Database
@@ -34,8 +37,8 @@ from qrfld.store.lock import InstanceLock
 
 log = logging.getLogger("qrfld.daemon")
 
-PASSPHRASE = "QRFLD_PASSPHRASE"  # noqa: S105 - the name of a variable
-PASSPHRASE_MOST = 4096
+#: The exit code of a shell for SIGINT: an interrupted start is no error worth a word.
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,16 +46,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         paths = Paths(arguments.home)
-        config = load(arguments.config or paths.config, os.environ)
+        file = arguments.config or paths.config
+        config = _settings(file)
         if arguments.check_config:
-            print(f"{arguments.config or paths.config}: configuration is valid")  # noqa: T201
+            print(f"{file}: configuration is valid")  # noqa: T201
             return 0
-        providers.choose(config.crypto.provider)
         logs.configure(config.log.level, config.log.format, sys.stderr)
-        return _run(paths, config, _passphrase(arguments.passphrase_fd))
+        return _run(paths, config, passphrase(arguments.passphrase_fd))
     except QrfldError as error:
-        print(f"qrfld: {error.name}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"qrfld: {error.name}: {logs.printable(str(error))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
+    except OSError as error:
+        # What no room has named: still one line, with the file or address that it is about.
+        what = f"{error.filename}: " if error.filename else ""
+        text = logs.printable(f"{what}{error.strerror or error}")
+        print(f"qrfld: system: {text}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _settings(file: Path) -> Config:
+    """The configuration, with what only this machine and the other rooms can judge of it."""
+    config = load(file, os.environ)
+    bootstrap(config)
+    attack, provider = config.lab.attack, config.crypto.provider
+    if attack and attack not in attacks():
+        raise ConfigValueError(
+            f"lab.attack is {attack!r}, no attack has that name",
+            hint=f"there are: {', '.join(attacks())}",
+        )
+    try:
+        providers.choose(provider)
+    except ProviderError as error:
+        raise ConfigValueError(
+            f"crypto.provider is {provider!r}: {error.message}", hint=error.hint
+        ) from error
+    return config
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,15 +110,6 @@ def _run(paths: Paths, config: Config, passphrase: str | None) -> int:
         identity = load_identity(paths.keystore, unlock)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(paths, config, identity))
-
-
-def _passphrase(descriptor: int | None) -> str | None:
-    """The passphrase from its descriptor, else from the environment, which then forgets it."""
-    given = os.environ.pop(PASSPHRASE, None)
-    if descriptor is None:
-        return given
-    with os.fdopen(descriptor, "rb") as pipe:
-        return pipe.read(PASSPHRASE_MOST).decode("utf-8", "surrogateescape").rstrip("\n")
 
 
 async def _serve(paths: Paths, config: Config, identity: Identity) -> int:

@@ -47,7 +47,10 @@ _RESTORE = "restore it from a backup, or move it away and join again"
 class Engine:
     """One open database and its thread. Made by ``open``."""
 
-    def __init__(self, connection: sqlite3.Connection, executor: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, executor: ThreadPoolExecutor
+    ) -> None:
+        self._path = path
         self._connection = connection
         self._executor = executor
         self._closed = False
@@ -68,7 +71,7 @@ class Engine:
         except BaseException:
             executor.shutdown(wait=False)
             raise
-        return cls(connection, executor)
+        return cls(path, connection, executor)
 
     async def transaction(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run ``work`` as one transaction on the database's thread and return its result.
@@ -99,7 +102,7 @@ class Engine:
 
     def _run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         connection = self._connection
-        with named_errors():
+        with named_errors(self._path):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(connection)
@@ -160,7 +163,11 @@ def _examine(path: Path, busy_seconds: float) -> bool:
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise DatabaseCorruptError(f"{path} is not a database", hint=_RESTORE)
-    with closing(_connect(path, "ro", busy_seconds)) as connection:
+    # Reading a file in WAL mode makes two more beside it, which an error would leave there. Without
+    # a log the file is all there is, and SQLite may take it as unchanging.
+    logged = path.with_name(f"{path.name}-wal").exists()
+    mode = "ro" if logged else "ro&immutable=1"
+    with closing(_connect(path, mode, busy_seconds)) as connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -179,9 +186,9 @@ def _examine(path: Path, busy_seconds: float) -> bool:
 
 
 @contextmanager
-def named_errors(path: Path | None = None) -> Iterator[None]:
+def named_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's and the system's errors into ours."""
-    what = f"the database {path}" if path else "the database"
+    what = f"the database {path}"
     try:
         yield
     except sqlite3.Error as error:
@@ -197,8 +204,10 @@ def named_errors(path: Path | None = None) -> Iterator[None]:
 
 def _named(error: sqlite3.Error, what: str) -> StoreError:
     # The low byte is the primary result code (sqlite.org/rescode.html).
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    match code:
+    extended = getattr(error, "sqlite_errorcode", None) or 0
+    # No room for the index of the log is reported as a fault of the disk.
+    full = extended == sqlite3.SQLITE_IOERR_SHMSIZE
+    match sqlite3.SQLITE_FULL if full else extended & 0xFF:
         case sqlite3.SQLITE_FULL:
             return DiskFullError(f"the disk that holds {what} is full", hint="make room")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
@@ -206,6 +215,10 @@ def _named(error: sqlite3.Error, what: str) -> StoreError:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return DatabaseLockedError(
                 f"{what} is held by another program", hint="end that program and try again"
+            )
+        case sqlite3.SQLITE_IOERR:
+            return DatabaseError(
+                f"{what} cannot be used: {error}", hint="is the disk, or a quota, full or failing?"
             )
         case _:
             return DatabaseError(f"{what} cannot be used: {error}")
