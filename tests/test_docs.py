@@ -49,7 +49,9 @@ def parse(line: str, *, complete: bool) -> None:
 
     from qrfld.cli.app import app, hoist
 
-    words = hoist(shlex.split(line, comments=True))[1]
+    before_the_shell = re.split(r" [|<>] ", line)[0]
+    words = hoist(shlex.split(before_the_shell, comments=True))[1]
+    words = [word for word in words if word != "--help"]
     command = get_command(app)
     while hasattr(command, "commands") and (words or complete):
         assert words[0] in command.commands, f"qrfl has no {words[0]!r} in {line!r}"

@@ -37,6 +37,7 @@ WHOLE_HOUSE = {
     "tests/test_makefile.py",
     "tests/protocol/test_spec.py",
     "tests/systemd/test_service.py",
+    "tests/tasks/test_examples.py",
 }
 
 
