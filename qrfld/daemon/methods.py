@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -19,6 +19,8 @@ from qrfld.crypto.suites import SUITES
 from qrfld.crypto.tokens import Token
 from qrfld.daemon.node import Daemon
 from qrfld.errors import IdentityError, UsageError
+from qrfld.protocol.control_frames import MAX_ANSWER_BYTES
+from qrfld.protocol.statements import MAX_PARAMS, Param, ParamName
 from qrfld.rounds.errors import RunNotFoundError
 from qrfld.rounds.ledger import read_record
 from qrfld.rounds.request import RunRequest
@@ -27,8 +29,9 @@ from qrfld.store.rows import RunRow, TokenRow
 
 READ_MOST = 512 * 1024
 ROUNDS_SHOWN = 1000
+#: What the items of a list may take up of an answer's `MAX_ANSWER_BYTES`.
+ANSWER_BYTES = MAX_ANSWER_BYTES * 3 // 4
 
-Param = str | int | float | bool
 Count = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -52,7 +55,7 @@ class RunParams(msgspec.Struct, forbid_unknown_fields=True):
     quorum: Count | None = None
     deadline_seconds: Annotated[float, Meta(gt=0, le=604_800)] = 60.0
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-    params: Annotated[dict[str, Param], Meta(max_length=32)] = {}
+    params: Annotated[dict[ParamName, Param], Meta(max_length=MAX_PARAMS)] = {}
 
 
 class RunName(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,7 +67,7 @@ class RunName(msgspec.Struct, forbid_unknown_fields=True):
 class ModelPart(msgspec.Struct, forbid_unknown_fields=True):
     """A part of a model's file: from ``offset`` on, as much as one answer holds."""
 
-    hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    hash: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     offset: Annotated[int, Meta(ge=0, le=2**48)] = 0
 
 
@@ -146,19 +149,18 @@ class Control:
         return {"token": token.text(), "id": token.token_id.hex(), "expires_at": expires_at}
 
     async def list_tokens(self, _: NoParams) -> dict[str, Any]:
-        """All tokens this node has issued; never their secrets."""
+        """The tokens this node has issued, newest first; never their secrets."""
         now = time.time()
-        return {
-            "tokens": [
-                {
-                    "id": row.token_id.hex(),
-                    "expires_at": int(row.expires_at),
-                    "state": _token_state(row, now),
-                    "redeemed_by": NodeId(row.redeemed_by).short if row.redeemed_by else None,
-                }
-                for row in await self._daemon.database.tokens()
-            ]
-        }
+        tokens = (
+            {
+                "id": row.token_id.hex(),
+                "expires_at": int(row.expires_at),
+                "state": _token_state(row, now),
+                "redeemed_by": NodeId(row.redeemed_by).short if row.redeemed_by else None,
+            }
+            for row in await self._daemon.database.tokens()
+        )
+        return {"tokens": fitting(tokens)}
 
     async def start_run(self, params: RunParams) -> dict[str, Any]:
         """Start a run with all members; this node coordinates it."""
@@ -181,24 +183,23 @@ class Control:
         return {"run": row.run_id.hex()}
 
     async def list_runs(self, _: NoParams) -> dict[str, Any]:
-        """Every run this node has taken part in, newest first."""
+        """The runs this node has taken part in, newest first, as many as an answer holds."""
         rows = await self._daemon.database.runs()
-        return {"runs": [await self._summary(row) for row in rows]}
+        return {"runs": fitting([await self._summary(row) for row in rows])}
 
     async def show_run(self, params: RunName) -> dict[str, Any]:
-        """One run with its last rounds."""
+        """One run with its last rounds, as many as an answer holds."""
         daemon = self._daemon
         row = await self._find(params.run)
         summary = await self._summary(row)
         first = max(1, summary["round"] - ROUNDS_SHOWN + 1)
         records = await daemon.database.records(row.run_id, first, ROUNDS_SHOWN)
-        return {
-            **summary,
-            "config": config_summary(row.config, daemon.peers),
-            "rounds": [
-                round_summary(read_record(r.record), r.record_id, daemon.peers) for r in records
-            ],
-        }
+        rounds = fitting(
+            round_summary(read_record(each.record), each.record_id, daemon.peers)
+            for each in reversed(records)
+        )
+        config = config_summary(row.config, daemon.peers)
+        return {**summary, "config": config, "rounds": rounds[::-1]}
 
     async def list_models(self, _: NoParams) -> dict[str, Any]:
         """The models that are still on disk, newest run first."""
@@ -250,6 +251,17 @@ class Control:
             return matches[0]
         problem = "matches several runs" if matches else "matches no run"
         raise RunNotFoundError(f"{name!r} {problem} on this node", hint="qrfl run list")
+
+
+def fitting(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first of ``items``, as many as leave room for the rest of an answer."""
+    held, room = [], ANSWER_BYTES
+    for item in items:
+        room -= len(msgspec.msgpack.encode(item))
+        if room < 0:
+            break
+        held.append(item)
+    return held
 
 
 def _token_state(row: TokenRow, now: float) -> str:
