@@ -25,4 +25,7 @@ def trimmed_accuracy(reports: Sequence[tuple[float, int]], f: int) -> float:
     cut = min(f, (len(reports) - 1) // 2)
     kept = sorted(reports)[cut : len(reports) - cut]
     total = sum(samples for _, samples in kept)
-    return sum(value * samples for value, samples in kept) / total
+    # Shares first: a liar's loss times its samples could leave the range of floats, and rounding
+    # could leave the range of the scores.
+    mean = sum(value * (samples / total) for value, samples in kept)
+    return min(max(mean, kept[0][0]), kept[-1][0])

@@ -23,7 +23,7 @@ from qrfld.protocol.messages import (
 )
 from qrfld.protocol.statements import RoundRecord, UpdateStatement
 from qrfld.rounds.door import Door
-from qrfld.rounds.errors import RoundFailedError
+from qrfld.rounds.errors import EvaluationRefusedError, RoundFailedError
 from qrfld.rounds.ledger import Ledger
 from qrfld.rounds.mixing import manifest_of, next_model
 from qrfld.rounds.node import Node
@@ -122,11 +122,16 @@ class Coordinator:
             round_.changed.set()
 
     def hear_evaluation(self, member: NodeId, message: Evaluation) -> None:
-        """A member's scores for the new model; the first ones count."""
+        """A member's scores for the new model; the first ones count.
+
+        Raises EvaluationRefusedError.
+        """
         round_ = self._open
         if round_ is None or not round_.evaluating or message.model != round_.candidate:
             return
         if member in self._ledger.members:
+            if message.samples == 0:
+                raise EvaluationRefusedError("an evaluation over no samples")
             round_.scores.setdefault(member, message)
             round_.changed.set()
 

@@ -25,5 +25,9 @@ class UpdateRefusedError(RunError):
     """An update is not acceptable; the message says why and goes to its trainer."""
 
 
+class EvaluationRefusedError(RunError):
+    """Scores that cannot be counted."""
+
+
 class RoundFailedError(RunError):
     """Too few usable updates and nobody left to wait for."""
