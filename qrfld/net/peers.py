@@ -316,6 +316,7 @@ class Peers:
     async def _answer_join(self, session: Session, join: Join) -> None:
         if await self.issuer.answer(session, join):
             log.info("admitted %s (%s)", session.node_id.short, join.name)
+            self.keep_dialling(session.node_id)
             await self._gossip.pass_on([session.node_id], not_to=session.node_id)
         # The joiner closes once it has its answer; a stranger who does not is closed in time.
         await session.closed.wait()
@@ -425,8 +426,10 @@ class Peers:
 
     async def _dial(self, node: NodeId) -> None:
         """Try the addresses of a member until one leads to a session, and serve that."""
-        dialling = self.dialling[node]
-        for address in self.members.addresses(node):
+        dialling, addresses = self.dialling[node], self.members.addresses(node)
+        if not addresses:
+            dialling.last_error = "no address of it is known yet"
+        for address in addresses:
             try:
                 session = await connect(self.endpoint, node, address, self.timing)
             except PeerUnreachableError as error:

@@ -106,7 +106,9 @@ class Transfers:
         received, peer, stall = 0, session.node_id.short, session.timing.stall
         while True:
             try:
-                chunk = await asyncio.wait_for(session.next_chunk(stream), stall)
+                # Not wait_for: Python 3.11's forgets that it was cancelled when a chunk is there.
+                async with asyncio.timeout(stall):
+                    chunk = await session.next_chunk(stream)
             except TimeoutError:
                 raise TransferError(f"{peer} sent nothing for {stall:g} s") from None
             match chunk:
@@ -166,7 +168,8 @@ class Transfers:
         while True:
             while out.limit <= sent < size and not out.reset:
                 out.changed.clear()
-                await asyncio.wait_for(out.changed.wait(), stall)
+                async with asyncio.timeout(stall):
+                    await out.changed.wait()
             room = min(out.limit, size) - sent
             data = await asyncio.to_thread(file.read, min(room, CHUNK))
             if out.reset or not bulk.alive:

@@ -8,13 +8,13 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from mesh import PATIENCE, Federation, MeshNode, until
 
 from qrfld.crypto.identity import Identity, NodeId
 from qrfld.protocol import frames
 from qrfld.protocol.connection import Connection
-from qrfld.protocol.errors import ProtocolError
 from qrfld.protocol.events import (
     ConnectionClosed,
     Event,
@@ -25,6 +25,9 @@ from qrfld.protocol.messages import Hello, Message, RunSync
 from qrfld.protocol.session import Endpoint
 
 PAGE = 4096
+
+E = TypeVar("E")
+M = TypeVar("M", bound=Message)
 
 
 def resident() -> int:
@@ -118,27 +121,26 @@ class Speaker:
             return False
         if not data:
             return False
-        with contextlib.suppress(ProtocolError):
-            self.connection.receive_data(data)
+        self.connection.receive_data(data)
         self.events += self.connection.events_received()
         return True
 
-    async def heard(self, kind: type[Event]) -> Event:  # type: ignore[type-arg]
+    async def heard(self, kind: type[E]) -> E:
         """The next event of a kind."""
         while True:
             for event in self.events:
-                if isinstance(event, kind):  # type: ignore[arg-type]
+                if isinstance(event, kind):
                     self.events.remove(event)
                     return event
             if not await self.hear():
                 raise ConnectionResetError(f"ended before a {kind}")
 
-    async def heard_message(self, kind: type[Message]) -> Message:
+    async def heard_message(self, kind: type[M]) -> M:
+        """The next message of a kind."""
         while True:
-            event = await self.heard(MessageReceived)
-            assert isinstance(event, MessageReceived)
-            if isinstance(event.message, kind):
-                return event.message
+            message = (await self.heard(MessageReceived)).message
+            if isinstance(message, kind):
+                return message
 
     async def end(self) -> ConnectionClosed | None:
         """Read until the other side closes; the CLOSE that it gave as a reason."""
@@ -158,6 +160,24 @@ class Speaker:
     async def tell(self, *messages: Message) -> bool:
         """Messages, whatever the credit."""
         return await self.say(*(frames.MessageFrame(message.encode()) for message in messages))
+
+    async def say_within_credit(self, messages: Iterable[Message]) -> bool:
+        """Messages as an honest member would send them; False when the session has ended."""
+        for message in messages:
+            while not self.connection.can_send(message):
+                if not await self.hear():
+                    return False
+            self.connection.send_message(message)
+            if not await self.flush():
+                return False
+        return True
+
+    async def get(self, blob: bytes, offset: int, limit: int) -> int:
+        """Ask for a blob as one should; the stream's number."""
+        stream = self.connection.next_stream
+        self.connection.send_get(stream, blob, offset, limit)
+        await self.flush()
+        return stream
 
     async def flood(self, pieces: Iterable[bytes]) -> int:
         """Send until all is sent or the other side closes; how many pieces went out."""
@@ -203,7 +223,7 @@ class Attackers:
         """An admitted member's control and bulk connection, after their hellos."""
         identity = identity or Identity.generate(1)
         control = await self.stranger(identity, buffer=buffer)
-        await control.tell(self.hello(identity))
+        await control.say_within_credit([self.hello(identity)])
         await control.heard_message(Hello)
         return control, await self.bulk(control, buffer=buffer)
 
