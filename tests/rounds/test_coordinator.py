@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from run_sites import Puppet, Site, World, evaluation
 
-from qrfld.crypto.identity import Identity
+from qrfld.crypto.identity import Identity, NodeId
 from qrfld.protocol.messages import (
     Evaluate,
     RoundStart,
@@ -37,7 +37,7 @@ async def cast(world: World, puppets: int = 2) -> tuple[Site, list[Puppet]]:
 
 def verdicts(world: World, record: RoundRecord) -> dict[str, str]:
     return {
-        world.network.identities[entry.node][0]: Verdict(entry.verdict).name.lower()
+        world.network.identities[NodeId(entry.node)][0]: Verdict(entry.verdict).name.lower()
         for entry in record.updates
     }
 
@@ -378,7 +378,6 @@ async def test_blob_of_another_run_named_as_update_is_never_removed(world: World
     size = site.blobs.size(theirs)
     assert (await a.receipt(site, a.update(start, update=theirs, update_bytes=size))).accepted
     await site.restart()
-    world.network.connect_all()
     await a.score(site)
     await a.record(site)
     await a.hears(RunEnd)

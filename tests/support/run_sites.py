@@ -7,12 +7,14 @@ A `Site` is a node with the `Runs` service; it can crash and come back over the 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from memory_mesh import MemoryMesh, Network
 from numpy.typing import ArrayLike
+from run_statements import FEDERATION
 
 from qrfld.crypto.identity import Identity, NodeId
 from qrfld.crypto.labels import Kind
@@ -35,14 +37,12 @@ from qrfld.rounds.request import RunRequest
 from qrfld.rounds.service import Runs
 from qrfld.store.blobs import Blobs
 from qrfld.store.database import Database
-from qrfld.store.rows import UpdateRow
 from qrfld.tasks import loader
 from qrfld.tasks.errors import by_name
 from qrfld.tasks.execution import Execution
 from qrfld.tasks.jobs import Evaluated, Failed, Initialised, Job, Trained
 from qrfld.tasks.pool import Worker
 
-FEDERATION = b"f" * 32
 PATIENCE = 20.0
 SIZE = 6
 
@@ -64,7 +64,10 @@ class Tiny:
     def train(self, model, context):
         if context.params.get("broken") == context.index:
             raise ValueError("no data today")
-        model["w"] += np.float32(1 + context.index / 100)
+        step = 1 + context.index / 100
+        if context.params.get("noise"):
+            step += np.random.default_rng().random()
+        model["w"] += np.float32(step)
         return Training(model, 10 + context.index, 0.5)
 
     def evaluate(self, model, context):
@@ -75,6 +78,7 @@ class Tiny:
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R", Initialised, Trained, Evaluated)
+V = TypeVar("V")
 
 
 class ThreadWorker(Worker):
@@ -105,11 +109,13 @@ class World:
         self.sites: list[Site] = []
         self.puppets: list[Puppet] = []
 
-    async def site(self, name: str, *, worker: type[Worker] = ThreadWorker) -> Site:
+    async def site(
+        self, name: str, *, worker: type[Worker] = ThreadWorker, database: type[Database] = Database
+    ) -> Site:
         site = Site(self, name, worker)
         self.network.admit(name, site.identity)
         self.sites.append(site)
-        await site.up()
+        await site.up(database)
         return site
 
     def puppet(self, name: str) -> Puppet:
@@ -185,6 +191,9 @@ class Site:
     async def restart(self) -> None:
         await self.crash()
         await self.up()
+        for node in self.world.network.meshes:
+            if node != self.id:
+                self.world.network.connect(self.id, node)
 
     async def start(self, **options: object) -> bytes:
         given = {"rounds": 3, "rule": "mean", "deadline_seconds": 10.0, **options}
@@ -193,8 +202,7 @@ class Site:
 
     async def state(self, run: bytes) -> str:
         row = await self.database.run(run)
-        assert row is not None
-        return row.state
+        return row.state if row else "unknown"
 
     async def reason(self, run: bytes) -> str:
         row = await self.database.run(run)
@@ -216,9 +224,6 @@ class Site:
 
     async def records(self, run: bytes) -> list[RoundRecord]:
         return [read_record(row.record) for row in await self.database.records(run)]
-
-    async def updates(self, run: bytes, round_: int) -> list[UpdateRow]:
-        return await self.database.updates(run, round_, 0)
 
 
 class Puppet:
@@ -282,8 +287,13 @@ class Puppet:
     async def score(self, site: Site, accuracy: float = 0.5, **changes: object) -> Evaluate:
         """Answer the next request to evaluate."""
         asked = await self.hears(Evaluate)
-        await self.mesh.send(site.id, evaluation(asked, accuracy, **changes))
+        await self.score_for(site, asked, accuracy, **changes)
         return asked
+
+    async def score_for(
+        self, site: Site, asked: Evaluate, accuracy: float = 0.5, **changes: object
+    ) -> None:
+        await self.mesh.send(site.id, evaluation(asked, accuracy, **changes))
 
     async def takes_part(self, site: Site, values: ArrayLike = 1.0) -> RoundRecord:
         """One whole honest round; returns its record."""
@@ -308,3 +318,43 @@ def evaluation(asked: Evaluate, accuracy: float = 0.5, **changes: object) -> Eva
         accuracy=accuracy,
         **fields,  # type: ignore[arg-type]
     )
+
+
+class Halting(Database):
+    """A database at which the node stops dead, before or after one call, until it crashes.
+
+    ``halt_at`` is "before NAME" or "after NAME" of a method; ``halted`` is set on the way.
+    """
+
+    halt_at: ClassVar[str] = ""
+    halted: ClassVar[asyncio.Event]
+
+    async def save_update(self, *values: Any) -> bool:
+        return await self._halting("save_update", super().save_update(*values))
+
+    async def save_own_update(self, *values: Any) -> None:
+        return await self._halting("save_own_update", super().save_own_update(*values))
+
+    async def close_round(self, *values: Any) -> bool:
+        return await self._halting("close_round", super().close_round(*values))
+
+    async def set_run_state(self, *values: Any) -> None:
+        return await self._halting("set_run_state", super().set_run_state(*values))
+
+    async def _halting(self, name: str, work: Coroutine[Any, Any, V]) -> V:
+        if self.halt_at == f"before {name}":
+            work.close()
+            await self._halt()
+        result = await work
+        if self.halt_at == f"after {name}":
+            await self._halt()
+        return result
+
+    async def _halt(self) -> None:
+        self.halted.set()
+        await asyncio.Event().wait()
+
+
+def halting(at: str) -> type[Halting]:
+    """A database class that halts at one point."""
+    return type("HaltingHere", (Halting,), {"halt_at": at, "halted": asyncio.Event()})
