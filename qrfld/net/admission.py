@@ -125,6 +125,11 @@ async def redeem(token: Token, identity: Identity, name: str) -> Admitted:
     Raises PeerUnreachableError when none answers, AdmissionError with the issuer's reason, and
     CertificateError or GenesisError when the answer does not fit the token.
     """
+    if not token.addresses:
+        raise PeerUnreachableError(
+            "the token names no address of its issuer",
+            hint="set node.advertise on the issuer's node and make a new token there",
+        )
     endpoint = Endpoint(identity=identity, federation=token.federation, suites=(token.suite_id,))
     problems = []
     for address in token.addresses:

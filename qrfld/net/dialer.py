@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from dataclasses import dataclass, field
 
 from qrfld.crypto.addresses import split_address
@@ -51,8 +53,7 @@ async def _open(connection: Connection, address: str, seconds: float) -> tuple[L
             )
     # UnicodeError: a name that DNS cannot carry, such as one with a label of 64 letters.
     except (OSError, UnicodeError, CertificateError) as error:
-        reason = str(error) or "no answer"
-        raise PeerUnreachableError(f"{address}: {reason}") from error
+        raise PeerUnreachableError(f"{address}: {_reason(error)}") from error
     try:
         async with asyncio.timeout(seconds):
             await handshake.over.wait()
@@ -67,6 +68,13 @@ async def _open(connection: Connection, address: str, seconds: float) -> tuple[L
         why = handshake.error or "the peer closed the connection (not our federation or node?)"
         raise PeerUnreachableError(f"{address}: {why}")
     return link, handshake
+
+
+def _reason(error: Exception) -> str:
+    """Why no TCP connection came about, without the address, which asyncio repeats."""
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or "no answer"
 
 
 async def connect(
