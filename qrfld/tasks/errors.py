@@ -15,12 +15,14 @@
         ├── TaskFailedError       the task raised an exception
         └── TaskResultError       the task returned something else than its interface says
 
-The worker sends its errors by name; `by_name` turns them into these classes again.
+The worker sends its errors by name; `by_name` turns them into these classes again. A disk on which
+there is no room for what it writes is the store's DiskFullError.
 """
 
 from __future__ import annotations
 
 from qrfld.errors import QrfldError
+from qrfld.store.errors import DiskFullError
 
 
 class TaskError(QrfldError):
@@ -79,16 +81,16 @@ class TaskResultError(WorkerError):
     """The task returned something else than its interface says."""
 
 
-def by_name(name: str) -> type[TaskError]:
-    """Return the class of this room whose stable name is ``name``; TaskError when there is none."""
+def by_name(name: str) -> type[QrfldError]:
+    """Return the class whose stable name is ``name``; TaskError when the worker has no such one."""
     return _CLASSES.get(name, TaskError)
 
 
-def _below(parent: type[TaskError]) -> dict[str, type[TaskError]]:
-    found = {parent.name: parent}
+def _below(parent: type[QrfldError]) -> dict[str, type[QrfldError]]:
+    found: dict[str, type[QrfldError]] = {parent.name: parent}
     for child in parent.__subclasses__():
         found |= _below(child)
     return found
 
 
-_CLASSES = _below(TaskError)
+_CLASSES = _below(TaskError) | {DiskFullError.name: DiskFullError}

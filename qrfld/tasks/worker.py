@@ -20,6 +20,8 @@ import socket
 import sys
 
 from qrfld.errors import QrfldError
+from qrfld.store.blobs import FULL
+from qrfld.store.errors import DiskFullError
 from qrfld.tasks.errors import TaskError, WorkerMemoryError, WorkerProtocolError
 from qrfld.tasks.execution import Execution
 from qrfld.tasks.jobs import LENGTH_BYTES, Failed, Job, Result, body_length, frame, parse
@@ -70,7 +72,7 @@ def _serve(channel: socket.socket, execution: Execution, memory_mb: int) -> int:
     while header := _receive(channel, LENGTH_BYTES, at_start=True):
         job: Job = parse(_receive(channel, body_length(header)), Job)
         try:
-            result = _perform(execution, job)
+            result = perform(execution, job)
         except MemoryError:
             del execution  # what it holds may be what leaves no memory for the answer
             channel.sendall(frame(_out_of_memory(memory_mb)))
@@ -79,12 +81,16 @@ def _serve(channel: socket.socket, execution: Execution, memory_mb: int) -> int:
     return 0
 
 
-def _perform(execution: Execution, job: Job) -> Result:
+def perform(execution: Execution, job: Job) -> Result:
+    """Do a job; what goes wrong becomes its result. Raises MemoryError."""
     try:
         return execution.perform(job)
     except QrfldError as error:
         return Failed.of(error.name, error.message, error.hint)
     except OSError as error:
+        if error.errno in FULL:
+            message = f"no room for what the worker writes: {error}"
+            return Failed.of(DiskFullError.name, message, "free some space on that disk")
         return Failed.of(TaskError.name, f"the worker cannot use a file: {error}", "")
 
 

@@ -31,6 +31,7 @@ from qrfld.rounds import coordinator, door, service, trainer
 from qrfld.rounds.errors import RunNotFoundError, RunRefusedError
 from qrfld.rounds.ledger import Ledger, read_config
 from qrfld.rounds.request import RunRequest
+from qrfld.store.errors import DiskFullError
 from qrfld.tasks import loader
 from qrfld.tasks.errors import TaskNotFoundError
 
@@ -566,6 +567,7 @@ async def test_full_disk_stops_no_run_for_good(
 ) -> None:
     for module, name in (
         (coordinator, "DISK_RETRY_SECONDS"),
+        (coordinator, "REMIND_SECONDS"),
         (door, "ROOM_RETRY_SECONDS"),
         (trainer, "DISK_RETRY_SECONDS"),
         (service, "DISK_RETRY_SECONDS"),
@@ -573,8 +575,13 @@ async def test_full_disk_stops_no_run_for_good(
         monkeypatch.setattr(module, name, 0.05)
     site, a = await world.site("c"), world.puppet("a")
     world.network.connect_all()
+    # Full when the run starts,
+    with filled(disk), pytest.raises(DiskFullError):
+        await site.start()
+    assert await site.database.runs() == []
+    # full when the first model is made,
     run = await site.start(rounds=3, quorum=2)
-    # Full when an update comes,
+    # full when an update comes,
     start = await a.hears(RoundStart)
     with filled(disk):
         await a.mesh.send(site.id, a.update(start))

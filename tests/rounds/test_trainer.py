@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from run_sites import Puppet, Site, ThreadWorker, World
 from run_statements import FEDERATION, config, record, sealed
+from small_disks import filled, small_disk
 
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import open_signed
@@ -310,6 +313,25 @@ async def test_full_spool_makes_training_wait_and_say_so(
     hog.abort()
     assert (await one.update()).round == 1
     await one.site.phase(one.run, "between rounds")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "t", "2m") as mounted:
+        yield mounted
+
+
+async def test_worker_that_finds_the_disk_full_waits_for_room(
+    disk: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DISK_RETRY_SECONDS", 0.05)
+    one = await stage(world, Worker)
+    await one.ask_score(2.0)
+    await one.puppet.hears(Evaluation)  # so that the model is here already
+    with filled(disk):
+        await one.open(2.0)
+        await one.site.phase(one.run, "waiting: disk full")
+    assert (await one.update()).round == 1
 
 
 # what a task is told, and which task it is

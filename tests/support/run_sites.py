@@ -19,7 +19,6 @@ from run_statements import FEDERATION
 from qrfld.crypto.identity import Identity, NodeId
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import open_signed, seal
-from qrfld.errors import QrfldError
 from qrfld.protocol.messages import (
     Evaluate,
     Evaluation,
@@ -42,6 +41,7 @@ from qrfld.tasks.errors import by_name
 from qrfld.tasks.execution import Execution
 from qrfld.tasks.jobs import Evaluated, Failed, Initialised, Job, Trained
 from qrfld.tasks.pool import Worker
+from qrfld.tasks.worker import perform
 
 PATIENCE = 20.0
 SIZE = 6
@@ -85,17 +85,11 @@ class ThreadWorker(Worker):
     """The worker's own job code in a thread: for tests that need no process of its own."""
 
     async def _exchange(self, job: Job, kind: type[R]) -> R:
-        result = await asyncio.to_thread(self._perform, job)
+        result = await asyncio.to_thread(lambda: perform(Execution(self._spec), job))
         if isinstance(result, Failed):
             raise by_name(result.error)(result.message, hint=result.hint)
         assert isinstance(result, kind)
         return result
-
-    def _perform(self, job: Job) -> object:
-        try:
-            return Execution(self._spec).perform(job)
-        except QrfldError as error:
-            return Failed.of(error.name, error.message, error.hint)
 
 
 class World:
