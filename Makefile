@@ -7,7 +7,7 @@ WORKERS ?= 2
 DEMO_FLAGS ?=
 TEST_FLAGS ?=
 # The least branch coverage that `make test` accepts, in percent.
-COVERAGE_FLOOR := 88
+COVERAGE_FLOOR := 93
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
