@@ -17,6 +17,10 @@ Whatever a node needs to go on after a kill -9 is on disk before anybody is told
 its signed update, the coordinator each acknowledged update and each record. So a restart resumes
 the round that was open, and nobody trains twice for it.
 
-`ledger` checks the chain, `trainer` and `coordinator` are the two roles, `mixing` goes from update
-files to the next model, `service` owns all runs of a node and hears the messages.
+A blob stays on disk while an open round or one of the last records names it (`retention`); a full
+disk makes a node wait and say so, never lose what it has acknowledged.
+
+`ledger` checks the chain, `trainer` and `coordinator` are the two roles, `open_round` is what the
+coordinator knows of the round, `door` lets updates in, `mixing` goes from update files to the next
+model, `news` catches members up, `service` owns all runs of a node and hears the messages.
 """

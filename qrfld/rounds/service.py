@@ -6,11 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final, Literal
 
 from qrfld.crypto.identity import NodeId
 from qrfld.crypto.labels import Kind
-from qrfld.crypto.signed import open_signed, statement_id
+from qrfld.crypto.signed import open_signed
 from qrfld.errors import QrfldError
 from qrfld.protocol.messages import (
     Evaluate,
@@ -29,30 +28,21 @@ from qrfld.protocol.statements import RoundRecord, UpdateStatement, run_id
 from qrfld.rounds.coordinator import Coordinator
 from qrfld.rounds.errors import RecordRefusedError, RunNotFoundError, RunRefusedError
 from qrfld.rounds.ledger import Ledger, read_config
+from qrfld.rounds.news import ENDED, answer
 from qrfld.rounds.node import M, Node
 from qrfld.rounds.request import RunRequest, configure
-from qrfld.rounds.retention import forget_run, retire, sweep
+from qrfld.rounds.retention import forget_run, sweep
 from qrfld.rounds.trainer import Trainer
 from qrfld.store.errors import DiskFullError
 from qrfld.store.rows import RunRow
 
 log = logging.getLogger("qrfld.runs")
 
-#: Records sent for one RunSync; who lacks more asks again.
-SYNC_MOST = 256
 REFUSALS_KEPT = 16
 #: Runs of one coordinator that we train for at the same time. An honest one has one, and one more
 #: for each that ended while we were away.
 MOST_RUNS_OF_ONE = 4
 DISK_RETRY_SECONDS = 5.0
-
-Ended = Literal["finished", "stopped", "failed"]
-ENDED: Final[dict[RunState, Ended]] = {
-    RunState.FINISHED: "finished",
-    RunState.STOPPED: "stopped",
-    RunState.FAILED: "failed",
-}
-CODES: Final[dict[str, RunState]] = {name: state for state, name in ENDED.items()}
 
 
 @dataclass(eq=False)
@@ -298,26 +288,9 @@ class Runs:
         active = self._active.get(record.run)
         if active is None or active.coordinator is not None:
             return
-        ledger = active.ledger
-        if ledger.coordinator.node_id != node:
+        if active.ledger.coordinator.node_id != node:
             raise RecordRefusedError("the record is not signed by the run's coordinator")
-        record_id = statement_id(message.statement)
-        if record.round > ledger.next_round:
-            await active.trainer.ask_for_news()
-        elif record.round < ledger.next_round:
-            known = await self._node.database.record(ledger.run, record.round)
-            if known is not None and known.record_id != record_id:
-                raise RecordRefusedError(f"a second, different record of round {record.round}")
-        else:
-            ledger.check(record)
-            await self._node.database.close_round(
-                ledger.run, record.round, message.statement, record_id
-            )
-            ledger.append(record, record_id)
-            await retire(self._node, ledger)
-            if record.round == active.trainer.asked_from + SYNC_MOST - 1:
-                # The coordinator's answer ends here, its chain perhaps not.
-                await active.trainer.ask_for_news()
+        await active.trainer.follow(record, message.statement)
 
     async def _hear_end(self, node: NodeId, message: RunEnd) -> None:
         active = self._active.get(message.run)
@@ -353,18 +326,7 @@ class Runs:
             active.hear_evaluation(node, message)
 
     async def _hear_sync(self, node: NodeId, message: RunSync) -> None:
-        """Send a member the records it lacks, and the run's end if it has one."""
-        row = await self._node.database.run(message.run)
-        if row is None or row.role != "coordinator":
-            return
-        records = await self._node.database.records(
-            message.run, message.next_round, limit=SYNC_MOST
-        )
-        for record in records:
-            await self._node.mesh.send(node, RoundRecordMessage(statement=record.record))
-        if (state := CODES.get(row.state)) is not None and len(records) < SYNC_MOST:
-            end = RunEnd(run=message.run, state=state, reason=row.reason[:255])
-            await self._node.mesh.send(node, end)
+        await answer(self._node, node, message)
 
     def _coordinated(self, run: bytes) -> Coordinator | None:
         active = self._active.get(run)

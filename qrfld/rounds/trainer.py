@@ -13,7 +13,7 @@ from pathlib import Path
 
 from qrfld.crypto.identity import NodeId
 from qrfld.crypto.labels import Kind
-from qrfld.crypto.signed import seal
+from qrfld.crypto.signed import seal, statement_id
 from qrfld.errors import QrfldError
 from qrfld.net.errors import TransferError
 from qrfld.protocol.messages import (
@@ -25,11 +25,12 @@ from qrfld.protocol.messages import (
     Update,
     UpdateReceipt,
 )
-from qrfld.protocol.statements import UpdateStatement
-from qrfld.rounds.errors import RunRefusedError
+from qrfld.protocol.statements import RoundRecord, UpdateStatement
+from qrfld.rounds.errors import RecordRefusedError, RunRefusedError
 from qrfld.rounds.ledger import Ledger
+from qrfld.rounds.news import is_cut_off
 from qrfld.rounds.node import Node
-from qrfld.rounds.retention import discard
+from qrfld.rounds.retention import discard, retire
 from qrfld.store.errors import DiskFullError
 from qrfld.tasks.base import Context
 from qrfld.tasks.pool import TrainResult
@@ -57,8 +58,7 @@ class Trainer:
         self._open: tuple[int, bytes] | None = None
         self._brought: set[bytes] = set()
         self._without_room = False
-        #: The round from which on we last asked for records.
-        self.asked_from = 0
+        self._asked_from = 0
 
     @property
     def coordinator(self) -> NodeId:
@@ -94,9 +94,29 @@ class Trainer:
 
     async def ask_for_news(self) -> None:
         """Ask the coordinator for records we have missed."""
-        self.asked_from = self._ledger.next_round
-        sync = RunSync(run=self._ledger.run, next_round=self.asked_from)
+        self._asked_from = self._ledger.next_round
+        sync = RunSync(run=self._ledger.run, next_round=self._asked_from)
         await self._node.mesh.send(self.coordinator, sync)
+
+    async def follow(self, record: RoundRecord, statement: bytes) -> None:
+        """Take over a record that the coordinator signed, if it is the next one.
+
+        Raises RecordRefusedError for one that breaks the chain or the run's rules.
+        """
+        node, ledger, record_id = self._node, self._ledger, statement_id(statement)
+        if record.round > ledger.next_round:
+            await self.ask_for_news()
+        elif record.round < ledger.next_round:
+            known = await node.database.record(ledger.run, record.round)
+            if known is not None and known.record_id != record_id:
+                raise RecordRefusedError(f"a second, different record of round {record.round}")
+        else:
+            ledger.check(record)
+            await node.database.close_round(ledger.run, record.round, statement, record_id)
+            ledger.append(record, record_id)
+            await retire(node, ledger)
+            if is_cut_off(self._asked_from, record.round):
+                await self.ask_for_news()
 
     async def close(self) -> None:
         """Stop training; the worker process ends."""

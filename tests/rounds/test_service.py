@@ -27,7 +27,7 @@ from qrfld.protocol.messages import (
     UpdateReceipt,
 )
 from qrfld.protocol.statements import run_id
-from qrfld.rounds import coordinator, door, service, trainer
+from qrfld.rounds import coordinator, door, news, service, trainer
 from qrfld.rounds.errors import RunNotFoundError, RunRefusedError
 from qrfld.rounds.ledger import Ledger, read_config
 from qrfld.rounds.request import RunRequest
@@ -388,7 +388,7 @@ async def test_member_that_was_away_gets_the_records_and_the_end(world: World) -
 async def test_more_missing_records_than_one_answer_holds_all_arrive(
     world: World, monkeypatch: pytest.MonkeyPatch, ended: bool
 ) -> None:
-    monkeypatch.setattr(service, "SYNC_MOST", 3)
+    monkeypatch.setattr(news, "SYNC_MOST", 3)
     site, away, puppet = await world.site("c"), await world.site("a"), world.puppet("p")
     world.network.connect(site.id, puppet.id)
     rounds = 9 if ended else 1000
