@@ -191,7 +191,8 @@ def calibration(labels: Labels) -> Array:
 
 def probabilities(logits: Array) -> Array:
     """Softmax along the last axis, without overflow."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    with np.errstate(under="ignore"):  # a class out of the question has probability zero
+        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
