@@ -31,6 +31,7 @@ from qrfld.crypto.keystore import load
 from qrfld.crypto.tokens import Token
 from qrfld.crypto.unlock import Passphrase, read_key_file
 from qrfld.errors import IdentityError, QrfldError
+from qrfld.homes import own_identity
 from qrfld.net.errors import AdmissionError, PeerUnreachableError
 from qrfld.paths import Paths
 from qrfld.store.errors import DiskFullError
@@ -222,6 +223,16 @@ def test_join_with_an_expired_token_is_refused_and_makes_nothing(paths: Paths) -
     with pytest.raises(AdmissionError, match=r"expired .*qrfl token create"):
         api.join_federation(paths, a_token(expires_at=1).text(), name="b")
     assert not paths.state_directory.exists()
+
+
+def test_join_is_repeated_after_the_token_has_expired_asks_the_issuer(paths: Paths) -> None:
+    """It may have admitted the identity that the first attempt has left."""
+    paths.create()
+    own_identity(paths, 1, None)
+    before = state(paths.state_directory)
+    with pytest.raises(PeerUnreachableError):
+        api.join_federation(paths, a_token(expires_at=1).text(), name="b")
+    assert state(paths.state_directory) == before
 
 
 def test_join_at_an_issuer_that_does_not_answer_makes_nothing(paths: Paths) -> None:

@@ -45,7 +45,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[TestNode]]:
     with federation(tmp_path_factory.mktemp("methods"), "ab") as two:
         two[1].call("run.start", **GOOD_RUN, f=0, seed=7, params={"model": "softmax"})
         for node in two:
-            eventually("the run is over", lambda node=node: node.run()["state"] == "finished")
+            eventually("the run is over", node.finished)
         yield two
 
 
@@ -118,7 +118,7 @@ def test_token_past_its_time_is_listed_as_expired(founder: TestNode) -> None:
 
     def expired() -> bool:
         states = {each["id"]: each["state"] for each in founder.call("token.list")["tokens"]}
-        return states[made["id"]] == "expired"
+        return bool(states[made["id"]] == "expired")
 
     assert eventually("the token expires", expired)
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,12 @@ class TestNode:
         join_federation(self.paths, token, name=self.name, listen=self.address)
 
     def up(self) -> TestNode:
+        self.spawn()
+        eventually(f"{self.name} is up", self.answers)
+        return self
+
+    def spawn(self) -> None:
+        """Start the daemon's process, and wait for nothing."""
         with self.paths.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "qrfld.daemon", "--home", str(self.home)],
@@ -77,13 +84,16 @@ class TestNode:
                 stderr=log,
                 env={**os.environ, **self.env},
             )
-        eventually(f"{self.name} is up", self.answers)
-        return self
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
 
     def answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log()
-        return self.call("status")["pid"] == self.process.pid
+        return bool(self.call("status")["pid"] == self.process.pid)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         return ControlClient(self.paths.socket).call(method, **params)
@@ -103,6 +113,10 @@ class TestNode:
         """The latest run with its rounds."""
         return self.call("run.show")
 
+    def finished(self) -> bool:
+        """Whether the latest run has ended well."""
+        return bool(self.run()["state"] == "finished")
+
     def kill(self) -> None:
         """Power loss: no goodbye."""
         self._signal(signal.SIGKILL)
@@ -119,6 +133,11 @@ class TestNode:
         return code
 
 
+def knows(node: TestNode, others: int) -> bool:
+    """Whether a node has sessions with that many others."""
+    return node.sessions() == others
+
+
 @contextlib.contextmanager
 def federation(
     directory: Path, names: str = "abcd", **env: dict[str, str]
@@ -133,9 +152,7 @@ def federation(
             node.join(founder.token())
             node.up()
         for node in nodes:
-            eventually(
-                f"{node.name} knows everybody", lambda n=node: n.sessions() == len(nodes) - 1
-            )
+            eventually(f"{node.name} knows everybody", partial(knows, node, len(nodes) - 1))
         yield nodes
 
 
