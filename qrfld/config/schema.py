@@ -47,7 +47,7 @@ class Node(Section, frozen=True):
         Meta(
             max_length=64,
             pattern=r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*\Z",
-            description="this node's name, up to 64 printable characters",
+            description="this node's name as in its certificate, up to 64 printable characters",
         ),
     ] = ""
     advertise: Annotated[

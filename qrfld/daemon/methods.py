@@ -113,7 +113,7 @@ class Control:
             "attack": daemon.config.lab.attack,
             "members": len(daemon.peers.members),
             "sessions": len(daemon.peers.connected()) - 1,
-            "warnings": daemon.config.warnings(),
+            "warnings": daemon.warnings(),
             "run": await self._summary(latest) if latest else None,
             "peers": peers,
         }

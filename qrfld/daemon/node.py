@@ -103,6 +103,17 @@ class Daemon:
         while self._stops:
             await self._stops.pop()()
 
+    def warnings(self) -> list[str]:
+        """What is allowed but should not go unseen."""
+        found = self.config.warnings()
+        wanted, certified = self.config.node.name, self.peers.name(self.identity.node_id)
+        if wanted and wanted != certified:
+            found.append(
+                f"node.name is {wanted!r}, but members know this node as {certified!r}: "
+                "its certificate was issued for that name"
+            )
+        return found
+
     def _check_whose(self, certificate: bytes) -> None:
         """Refuse a keystore and a database of two different nodes."""
         admitted = certificates.check(certificate, self.genesis, self.federation)

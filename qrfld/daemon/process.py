@@ -133,7 +133,7 @@ async def _serve(paths: Paths, config: Config, identity: Identity) -> int:
 
 
 def _say_up(daemon: Daemon) -> None:
-    for warning in daemon.config.warnings():
+    for warning in daemon.warnings():
         log.warning("%s", warning)
     log.info(
         "node %s of federation %s is up on %s",

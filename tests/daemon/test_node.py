@@ -52,6 +52,15 @@ async def daemon(paths: Paths, config: Config) -> AsyncIterator[Daemon]:
         await database.aclose()
 
 
+async def test_name_other_than_the_certificates_is_warned_of(paths: Paths) -> None:
+    async with daemon(paths, settings(paths)) as up:
+        assert up.warnings() == []
+    async with daemon(paths, settings(paths, QRFLD_NODE_NAME="b")) as up:
+        (warning,) = up.warnings()
+    assert "'b'" in warning
+    assert "'a'" in warning
+
+
 def address_record(up: Daemon) -> tuple[int, list[str]]:
     own = up.peers.members.get(up.identity.node_id)
     assert own is not None
