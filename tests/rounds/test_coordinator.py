@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
-from run_sites import Puppet, Site, World, evaluation
+from run_sites import World, evaluation
 
-from qrfld.crypto.identity import Identity, NodeId
 from qrfld.protocol.messages import (
     Evaluate,
     RoundStart,
@@ -18,41 +15,22 @@ from qrfld.protocol.messages import (
     RunOffer,
     RunState,
     TrainingFailed,
-    Update,
-    UpdateReceipt,
 )
-from qrfld.protocol.statements import RoundRecord, Verdict
-from qrfld.protocol.tensors import decode, encode
+from qrfld.protocol.statements import RoundRecord
+from qrfld.protocol.tensors import decode
 from qrfld.rounds import coordinator as module
-from qrfld.rounds import door
-
-
-async def cast(world: World, puppets: int = 2) -> tuple[Site, list[Puppet]]:
-    """A coordinator and some members, connected."""
-    site = await world.site("c")
-    others = [world.puppet(f"p{i}") for i in range(puppets)]
-    world.network.connect_all()
-    return site, others
-
-
-def verdicts(world: World, record: RoundRecord) -> dict[str, str]:
-    return {
-        world.network.identities[NodeId(entry.node)][0]: Verdict(entry.verdict).name.lower()
-        for entry in record.updates
-    }
-
 
 # a round as it should be
 
 
 async def test_round_of_everybody_mixes_their_updates_and_is_recorded(world: World) -> None:
-    site, (a, b) = await cast(world)
+    site, (a, b) = await world.cast()
     run = await site.start(rounds=1)
     assert (await a.hears(RunOffer)).config == (await site.database.run(run)).config  # type: ignore[union-attr]
     records = await asyncio.gather(a.takes_part(site, 3.0), b.takes_part(site, 2.0))
     assert records[0] == records[1]
     record = records[0]
-    assert verdicts(world, record) == {"c": "used", "p0": "used", "p1": "used"}
+    assert world.verdicts(record) == {"c": "used", "p0": "used", "p1": "used"}
     assert (record.round, record.stragglers, record.evaluations) == (1, (), 3)
     model = decode(site.blobs.path(record.model).read_bytes())
     np.testing.assert_allclose(model["w"], 2.0)  # the mean of 1, 3 and 2
@@ -62,7 +40,7 @@ async def test_round_of_everybody_mixes_their_updates_and_is_recorded(world: Wor
 
 
 async def test_rounds_are_chained_and_each_starts_from_the_model_before(world: World) -> None:
-    site, (a,) = await cast(world, 1)
+    site, (a,) = await world.cast(1)
     run = await site.start(rounds=3)
     records = [await a.takes_part(site) for _ in range(3)]
     await site.reaches(run, "finished")
@@ -73,7 +51,7 @@ async def test_rounds_are_chained_and_each_starts_from_the_model_before(world: W
 
 
 async def test_member_without_a_session_is_a_straggler_and_not_waited_for(world: World) -> None:
-    site, (a, b) = await cast(world)
+    site, (a, b) = await world.cast()
     world.network.disconnect(b.id)
     await site.start(rounds=1, quorum=2, deadline_seconds=10_000.0)
     record = await a.takes_part(site)
@@ -81,7 +59,7 @@ async def test_member_without_a_session_is_a_straggler_and_not_waited_for(world:
 
 
 async def test_silent_member_is_a_straggler_after_the_deadline(world: World) -> None:
-    site, (a, b) = await cast(world)
+    site, (a, b) = await world.cast()
     await site.start(rounds=1, quorum=2, deadline_seconds=0.3)
     record = await a.takes_part(site)  # nor does its missing evaluation hold anybody up
     assert record.stragglers == (b.id,)
@@ -89,7 +67,7 @@ async def test_silent_member_is_a_straggler_after_the_deadline(world: World) -> 
 
 
 async def test_member_that_leaves_within_a_round_is_not_waited_for(world: World) -> None:
-    site, (a, b) = await cast(world)
+    site, (a, b) = await world.cast()
     await site.start(rounds=1, quorum=2, deadline_seconds=10_000.0)
     start = await a.hears(RoundStart)
     await b.hears(RoundStart)
@@ -100,19 +78,19 @@ async def test_member_that_leaves_within_a_round_is_not_waited_for(world: World)
 
 
 async def test_member_that_cannot_train_is_not_waited_for(world: World) -> None:
-    site, (a, b) = await cast(world)
+    site, (a, b) = await world.cast()
     await site.start(rounds=1, quorum=2, deadline_seconds=10_000.0)
     start = await b.hears(RoundStart)
     await b.mesh.send(site.id, TrainingFailed(run=start.run, round=1, reason="no data"))
     record = await a.takes_part(site)
-    assert verdicts(world, record) == {"c": "used", "p0": "used"}
+    assert world.verdicts(record) == {"c": "used", "p0": "used"}
     assert record.stragglers == ()
 
 
 async def test_below_the_quorum_the_run_waits_and_goes_on_when_somebody_comes(
     world: World,
 ) -> None:
-    site, (a, b) = await cast(world)
+    site, (a, b) = await world.cast()
     world.network.disconnect(a.id)
     world.network.disconnect(b.id)
     run = await site.start(rounds=1, quorum=3, deadline_seconds=0.1)
@@ -126,7 +104,7 @@ async def test_below_the_quorum_the_run_waits_and_goes_on_when_somebody_comes(
 
 async def test_silent_member_is_asked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REMIND_SECONDS", 0.05)
-    site, (a,) = await cast(world, 1)
+    site, (a,) = await world.cast(1)
     await site.start(rounds=1, quorum=2)
     first = await a.hears(RoundStart)
     again = await a.hears(RoundStart)
@@ -135,7 +113,7 @@ async def test_silent_member_is_asked_again(world: World, monkeypatch: pytest.Mo
 
 
 async def test_run_fails_when_all_answered_and_too_few_are_usable(world: World) -> None:
-    site, (a, b) = await cast(world)
+    site, (a, b) = await world.cast()
     run = await site.start(rounds=2, quorum=2)
     for puppet in (a, b):
         start = await puppet.hears(RoundStart)
@@ -151,249 +129,10 @@ async def test_run_fails_when_all_answered_and_too_few_are_usable(world: World) 
 
 
 async def test_own_task_that_raises_fails_the_run_with_its_reason(world: World) -> None:
-    site, _ = await cast(world, 0)
+    site, _ = await world.cast(0)
     run = await site.start(rounds=1, params={"broken": 0})
     await site.reaches(run, "failed")
     assert "no data today" in await site.reason(run)
-
-
-# updates that are refused
-
-
-def _blob(puppet: Puppet, start: RoundStart, data: bytes) -> Update:
-    update, size = puppet.put_blob(data)
-    return puppet.update(start, update=update, update_bytes=size)
-
-
-def _of_model_size(start: RoundStart, data: bytes) -> bytes:
-    return data.ljust(start.model_bytes, b"\0")[: start.model_bytes]
-
-
-BAD: dict[str, Callable[[Puppet, RoundStart], Update]] = {
-    "too large": lambda p, s: _blob(p, s, bytes(s.model_bytes + 1)),
-    "too small": lambda p, s: _blob(p, s, bytes(s.model_bytes - 1)),
-    "empty": lambda p, s: _blob(p, s, b""),
-    "no blob": lambda p, s: _blob(p, s, _of_model_size(s, b"QRFT")),
-    "random bytes": lambda p, s: _blob(p, s, np.random.default_rng(1).bytes(s.model_bytes)),
-    "other tensors": lambda p, s: _blob(
-        p, s, _of_model_size(s, b"".join(encode({"w": np.ones(6, np.float32)})))
-    ),
-    "other names": lambda p, s: _blob(
-        p, s, b"".join(encode({"v": np.ones(4, np.float32), "b": np.ones(2, np.float32)}))
-    ),
-    "nan": lambda p, s: p.update(s, [0, 0, 0, np.nan, 0, 0]),
-    "infinity": lambda p, s: p.update(s, [0, np.inf, 0, 0, 0, 0]),
-    "infinities that cancel": lambda p, s: p.update(s, [0, np.inf, -np.inf, 0, 0, 0]),
-}
-
-
-@pytest.mark.parametrize("what", BAD)
-async def test_unusable_update_is_refused_and_named_and_leaves_nothing(
-    world: World, what: str
-) -> None:
-    site, (a, b) = await cast(world)
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    receipt = await a.receipt(site, BAD[what](a, start))
-    assert not receipt.accepted
-    assert receipt.reason
-    assert not site.blobs.has(receipt.update)
-    # Once refused, refused for this round: a second try is not even fetched.
-    again = await a.receipt(site, a.update(start))
-    assert "refused before" in again.reason
-    assert not site.blobs.has(again.update)
-    asyncio.get_running_loop().create_task(a.score(site))
-    record = await b.takes_part(site)
-    assert verdicts(world, record) == {"c": "used", "p0": "refused", "p1": "used"}
-
-
-async def test_update_that_leads_the_model_out_of_float32_is_refused(world: World) -> None:
-    site, (a, b) = await cast(world)
-    await site.start(rounds=2, quorum=2)
-    huge = float(np.finfo(np.float32).max)
-    # Three times the largest number, mixed by the mean, is still finite: nobody is harmed but the
-    # model. On top of such a model the same update is more than float32 holds.
-    for puppet in (a, b):
-        start = await puppet.hears(RoundStart)
-        assert (await puppet.receipt(site, puppet.update(start, huge))).accepted
-    await asyncio.gather(a.score(site), b.score(site))
-    start = await a.hears(RoundStart)
-    receipt = await a.receipt(site, a.update(start, huge))
-    assert not receipt.accepted
-    assert "not finite" in receipt.reason
-    b_start = await b.hears(RoundStart)
-    asyncio.get_running_loop().create_task(a.score(site))
-    assert (await b.receipt(site, b.update(b_start, 0.0))).accepted
-    await b.score(site)
-    assert verdicts(world, await b.record(site))["p0"] == "refused"
-
-
-WRONG: dict[str, dict[str, Any]] = {
-    "another round": {"round": 2},
-    "an old round": {"round": 0},
-    "another base model": {"base_model": b"b" * 32},
-}
-
-
-@pytest.mark.parametrize("what", WRONG)
-async def test_update_of_something_else_is_refused_without_a_look(world: World, what: str) -> None:
-    site, (a,) = await cast(world, 1)
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    receipt = await a.receipt(site, a.update(start, **WRONG[what]))
-    assert not receipt.accepted
-    assert "is not open" in receipt.reason
-    assert not site.blobs.has(receipt.update)
-    # It was no update of this round, so the right one is still welcome.
-    assert (await a.receipt(site, a.update(start))).accepted
-
-
-async def test_update_of_a_run_unknown_here_is_ignored(world: World) -> None:
-    site, (a,) = await cast(world, 1)
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    await a.mesh.send(site.id, a.update(start, run=b"?" * 16))
-    assert (await a.receipt(site, a.update(start))).accepted
-
-
-@pytest.mark.parametrize("signer", ["stranger", "other member"])
-async def test_update_signed_by_another_is_refused(world: World, signer: str) -> None:
-    site, (a, b) = await cast(world)
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    other = b.identity if signer == "other member" else Identity.generate(1)
-    await a.mesh.send(site.id, a.update(start, 9.0, signer=other))
-    assert (await a.receipt(site, a.update(start))).accepted
-    assert [error.name for error in site.mesh.errors] == ["invalid-signature"]
-
-
-async def test_admitted_node_outside_the_run_is_not_heard(world: World) -> None:
-    site, (a,) = await cast(world, 1)
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    late = world.puppet("late")
-    world.network.connect(site.id, late.id)
-    await late.mesh.send(site.id, late.update(start))
-    await late.mesh.send(site.id, TrainingFailed(run=start.run, round=1, reason="x"))
-    assert (await a.receipt(site, a.update(start))).accepted
-    await a.score(site)
-    assert "late" not in verdicts(world, await a.record(site))
-
-
-async def test_second_different_update_is_refused_and_the_first_stands(world: World) -> None:
-    site, (a, b) = await cast(world)
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    first = a.update(start, 1.0)
-    accepted = await a.receipt(site, first)
-    second = await a.receipt(site, a.update(start, 50.0))
-    assert not second.accepted
-    assert "another update" in second.reason
-    assert not site.blobs.has(second.update)
-    assert (await a.receipt(site, first)).accepted  # said again, it is still accepted
-    asyncio.get_running_loop().create_task(a.score(site))
-    record = await b.takes_part(site)
-    assert {e.update for e in record.updates if e.node == a.id} == {accepted.update}
-
-
-async def test_update_replayed_in_a_later_round_is_refused(world: World) -> None:
-    site, (a,) = await cast(world, 1)
-    await site.start(rounds=2, quorum=2)
-    start = await a.hears(RoundStart)
-    old = a.update(start)
-    assert (await a.receipt(site, old)).accepted
-    await a.score(site)
-    start = await a.hears(RoundStart)
-    assert start.round == 2
-    receipt = await a.receipt(site, old)
-    assert not receipt.accepted
-    assert "round 1 is not open" in receipt.reason
-
-
-async def test_many_updates_at_once_make_the_coordinator_fetch_one(world: World) -> None:
-    site, (a,) = await cast(world, 1)
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    a.mesh.serving.clear()
-    first = a.update(start, 1.0)
-    await a.mesh.send(site.id, first)
-    receipts = [await a.receipt(site, a.update(start, float(i))) for i in range(2, 7)]
-    assert all("being looked at" in receipt.reason for receipt in receipts)
-    assert len(list((site.home / "spool").glob("*.part"))) == 1
-    a.mesh.serving.set()
-    assert (await a.hears(UpdateReceipt)).accepted
-
-
-async def test_refusals_without_end_are_not_answered_without_end(world: World) -> None:
-    site, (a,) = await cast(world, 1)
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    wrong = a.update(start, round=7)
-    for _ in range(50):
-        await a.mesh.send(site.id, wrong)
-    assert (await a.receipt(site, a.update(start))).accepted is False  # the first of ten answers
-    heard = 1
-    while not (await a.hears(UpdateReceipt)).accepted:
-        heard += 1
-    assert heard <= 10
-
-
-async def test_update_that_never_arrives_makes_a_straggler(world: World) -> None:
-    site, (a, b) = await cast(world)
-    await site.start(rounds=1, quorum=2, deadline_seconds=0.3)
-    start = await b.hears(RoundStart)
-    b.mesh.serving.clear()
-    await b.mesh.send(site.id, b.update(start, 3.0))
-    record = await a.takes_part(site)
-    assert record.stragglers == (b.id,)
-    b.mesh.serving.set()
-    late = await b.hears(UpdateReceipt)
-    assert not late.accepted
-    await asyncio.sleep(0)
-    assert not site.blobs.has(late.update)
-
-
-async def test_update_whose_bytes_are_others_is_refused(world: World) -> None:
-    site, (a, b) = await cast(world)
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    message = a.update(start, 3.0)
-    (update, _), (forged, _) = a.put(3.0), a.put(7.0)
-    a.blobs.path(update).write_bytes(a.blobs.path(forged).read_bytes())
-    receipt = await a.receipt(site, message)
-    assert not receipt.accepted
-    asyncio.get_running_loop().create_task(a.score(site))
-    assert verdicts(world, await b.takes_part(site))["p0"] == "refused"
-
-
-async def test_blob_of_another_run_named_as_update_is_never_removed(world: World) -> None:
-    site, (a,) = await cast(world, 1)
-    run = await site.start(rounds=2)
-    for _ in range(2):
-        record = await a.takes_part(site)
-    await site.reaches(run, "finished")
-    theirs = record.model
-    await site.start(rounds=1, quorum=2, seed=5)
-    start = await a.hears(RoundStart)
-    size = site.blobs.size(theirs)
-    assert (await a.receipt(site, a.update(start, update=theirs, update_bytes=size))).accepted
-    await site.restart()
-    await a.score(site)
-    await a.record(site)
-    await a.hears(RunEnd)
-    assert site.blobs.has(theirs)
-
-
-async def test_blob_of_another_run_that_is_refused_as_update_stays(world: World) -> None:
-    site, (a,) = await cast(world, 1)
-    run = await site.start(rounds=1)
-    theirs = (await a.takes_part(site)).model
-    await site.reaches(run, "finished")
-    await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    receipt = await a.receipt(site, a.update(start, update=theirs, update_bytes=1))
-    assert not receipt.accepted
-    assert site.blobs.has(theirs)
 
 
 # evaluations
@@ -401,7 +140,7 @@ async def test_blob_of_another_run_that_is_refused_as_update_stays(world: World)
 
 async def scored(world: World, accuracies: list[float | None], **changes: object) -> RoundRecord:
     """A round whose puppets report these accuracies; the coordinator's own is 0.1."""
-    site, puppets = await cast(world, len(accuracies))
+    site, puppets = await world.cast(len(accuracies))
     await site.start(rounds=1, rule="trimmed-mean", f=1, deadline_seconds=10.0)
     for puppet in puppets:
         start = await puppet.hears(RoundStart)
@@ -426,7 +165,7 @@ async def test_lie_about_accuracy_stays_within_the_honest_scores(world: World, l
 
 
 async def test_evaluation_of_endless_loss_ends_no_run(world: World) -> None:
-    site, (a,) = await cast(world, 1)
+    site, (a,) = await world.cast(1)
     run = await site.start(rounds=1, quorum=2)
     start = await a.hears(RoundStart)
     await a.mesh.send(site.id, a.update(start))
@@ -435,7 +174,7 @@ async def test_evaluation_of_endless_loss_ends_no_run(world: World) -> None:
 
 
 async def test_evaluation_over_no_samples_is_refused(world: World) -> None:
-    site, (a,) = await cast(world, 1)
+    site, (a,) = await world.cast(1)
     run = await site.start(rounds=1, quorum=2, params={"blind": 0})
     start = await a.hears(RoundStart)
     await a.mesh.send(site.id, a.update(start))
@@ -452,7 +191,7 @@ async def test_member_that_cannot_evaluate_is_not_waited_for(world: World) -> No
 
 
 async def test_first_evaluation_of_a_member_counts_and_late_ones_do_not(world: World) -> None:
-    site, (a, b) = await cast(world)
+    site, (a, b) = await world.cast()
     await site.start(rounds=2, quorum=2)
     for puppet in (a, b):
         start = await puppet.hears(RoundStart)
@@ -477,27 +216,8 @@ async def test_first_evaluation_of_a_member_counts_and_late_ones_do_not(world: W
 async def test_member_that_never_evaluates_holds_the_round_up_to_the_deadline_at_most(
     world: World,
 ) -> None:
-    site, (a,) = await cast(world, 1)
+    site, (a,) = await world.cast(1)
     await site.start(rounds=1, quorum=2, deadline_seconds=0.3)
     start = await a.hears(RoundStart)
     await a.mesh.send(site.id, a.update(start))
     assert (await a.record(site)).evaluations == 1
-
-
-# a full disk
-
-
-async def test_full_spool_makes_the_run_wait_and_say_so_until_there_is_room(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(door, "ROOM_RETRY_SECONDS", 0.05)
-    site, (a,) = await cast(world, 1)
-    run = await site.start(rounds=1, quorum=2)
-    start = await a.hears(RoundStart)
-    hog = site.blobs.writer(b"h" * 32, 1 << 24)
-    await a.mesh.send(site.id, a.update(start))
-    await site.phase(run, "waiting: disk full")
-    hog.abort()
-    assert (await a.hears(UpdateReceipt)).accepted
-    await a.score(site)
-    await site.reaches(run, "finished")

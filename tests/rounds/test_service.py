@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_sites import Puppet, Site, World, halting
-from run_statements import FEDERATION, config, record, sealed
+from run_sites import Puppet, Site, World, check_chain, halting
+from run_statements import config, record, sealed
 from small_disks import filled, small_disk
 
-from qrfld.aggregation.errors import RuleBoundError, RuleError
-from qrfld.crypto.identity import Identity, NodeId
-from qrfld.errors import QrfldError
+from qrfld.crypto.identity import Identity
 from qrfld.protocol.messages import (
     Evaluate,
     RoundRecordMessage,
@@ -27,32 +25,10 @@ from qrfld.protocol.messages import (
     UpdateReceipt,
 )
 from qrfld.protocol.statements import run_id
-from qrfld.rounds import coordinator, door, news, service, trainer
+from qrfld.rounds import coordinator, door, service, trainer
 from qrfld.rounds.errors import RunNotFoundError, RunRefusedError
-from qrfld.rounds.ledger import Ledger, read_config
-from qrfld.rounds.request import RunRequest
 from qrfld.store.errors import DiskFullError
 from qrfld.tasks import loader
-from qrfld.tasks.errors import TaskNotFoundError
-
-
-async def check_chain(site: Site, run: bytes, *, distinct: bool = False) -> None:
-    """S1 and S2: one record a round, each of which continues the one before.
-
-    With ``distinct``, for runs in which no two updates are equal, S4 too: each in one record.
-    """
-    row = await site.database.run(run)
-    assert row is not None
-    identity = site.mesh.identity_of(NodeId(read_config(row.config).coordinator))
-    assert identity is not None
-    ledger = Ledger.open(row.config, identity, FEDERATION)
-    for stored in await site.database.records(run):
-        (body,) = [r for r in await site.records(run) if r.round == stored.round]
-        ledger.check(body)
-        ledger.append(body, stored.record_id)
-    named = [entry.update for body in await site.records(run) for entry in body.updates]
-    assert not distinct or len(named) == len(set(named))
-
 
 # starting and stopping
 
@@ -87,26 +63,6 @@ async def test_two_starts_at_once_make_one_run(world: World) -> None:
     results = await asyncio.gather(site.start(), site.start(), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["RunRefusedError", "bytes"]
     assert len(await site.database.runs()) == 1
-
-
-REFUSED: dict[str, tuple[dict[str, Any], type[QrfldError], str]] = {
-    "no such rule": ({"rule": "medain"}, RuleError, "medain"),
-    "f beyond the rule": ({"rule": "median", "f": 1}, RuleBoundError, "n = 2"),
-    "quorum over the members": ({"quorum": 3}, RunRefusedError, "quorum of 3"),
-    "quorum too small for f": ({"quorum": 0}, RunRefusedError, "quorum of 0"),
-    "no such task": ({"task": "digist"}, TaskNotFoundError, "digist"),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-async def test_run_that_cannot_be_is_refused_and_not_remembered(world: World, what: str) -> None:
-    options, kind, words = REFUSED[what]
-    site = await world.site("c")
-    world.puppet("p")
-    given: dict[str, Any] = {"task": "Tiny", "rounds": 1, "rule": "mean", **options}
-    with pytest.raises(kind, match=words):
-        await site.runs.start_run(RunRequest(**given))
-    assert await site.database.runs() == []
 
 
 async def test_task_given_as_a_file_runs_where_it_was_given_and_after_a_restart(
@@ -366,49 +322,6 @@ async def test_finished_run_with_records_missing_asks_for_them_first(world: Worl
     await puppet.mesh.send(site.id, end)
     await site.reaches(run, "finished")
     assert len(await site.database.records(run)) == 2
-
-
-async def test_member_that_was_away_gets_the_records_and_the_end(world: World) -> None:
-    site, away, puppet = await world.site("c"), await world.site("a"), world.puppet("p")
-    world.network.connect_all()
-    run = await site.start(rounds=4, quorum=2)
-    await puppet.takes_part(site)
-    await away.crash()
-    for _ in range(3):
-        await puppet.takes_part(site)
-    await site.reaches(run, "finished")
-    await away.up()
-    world.network.connect(site.id, away.id)
-    await away.reaches(run, "finished")
-    assert await away.records(run) == await site.records(run)
-    await check_chain(away, run)
-
-
-@pytest.mark.parametrize("ended", [True, False])
-async def test_more_missing_records_than_one_answer_holds_all_arrive(
-    world: World, monkeypatch: pytest.MonkeyPatch, ended: bool
-) -> None:
-    monkeypatch.setattr(news, "SYNC_MOST", 3)
-    site, away, puppet = await world.site("c"), await world.site("a"), world.puppet("p")
-    world.network.connect(site.id, puppet.id)
-    rounds = 9 if ended else 1000
-    run = await site.start(rounds=rounds, quorum=2)
-    for _ in range(9):
-        await puppet.takes_part(site)
-    if ended:
-        await site.reaches(run, "finished")
-    world.network.connect(site.id, away.id)
-    if ended:
-        # It has never heard of the run, which is over: there is nothing to tell it.
-        assert await away.database.run(run) is None
-        row = await site.database.run(run)
-        assert row is not None
-        await site.mesh.send(away.id, RunOffer(config=row.config))
-        await away.reaches(run, "finished")
-    async with asyncio.timeout(20):
-        while len(await away.records(run)) < 9:
-            await asyncio.sleep(0.01)
-    await check_chain(away, run)
 
 
 async def test_messages_before_the_runs_are_resumed_wait(world: World) -> None:

@@ -28,9 +28,9 @@ from qrfld.protocol.messages import (
     Update,
     UpdateReceipt,
 )
-from qrfld.protocol.statements import RoundRecord, UpdateStatement
+from qrfld.protocol.statements import RoundRecord, UpdateStatement, Verdict
 from qrfld.protocol.tensors import encode
-from qrfld.rounds.ledger import read_record
+from qrfld.rounds.ledger import Ledger, read_config, read_record
 from qrfld.rounds.node import Node
 from qrfld.rounds.request import RunRequest
 from qrfld.rounds.service import Runs
@@ -117,6 +117,20 @@ class World:
         self.network.admit(name, puppet.identity)
         self.puppets.append(puppet)
         return puppet
+
+    async def cast(self, puppets: int = 2) -> tuple[Site, list[Puppet]]:
+        """A coordinator and some members, connected."""
+        site = await self.site("c")
+        others = [self.puppet(f"p{number}") for number in range(puppets)]
+        self.network.connect_all()
+        return site, others
+
+    def verdicts(self, record: RoundRecord) -> dict[str, str]:
+        """What a record says of each member's update, by name."""
+        return {
+            self.network.identities[NodeId(entry.node)][0]: Verdict(entry.verdict).name.lower()
+            for entry in record.updates
+        }
 
     async def stop(self) -> None:
         for site in self.sites:
@@ -352,3 +366,21 @@ class Halting(Database):
 def halting(at: str) -> type[Halting]:
     """A database class that halts at one point."""
     return type("HaltingHere", (Halting,), {"halt_at": at, "halted": asyncio.Event()})
+
+
+async def check_chain(site: Site, run: bytes, *, distinct: bool = False) -> None:
+    """S1 and S2: one record a round, each of which continues the one before.
+
+    With ``distinct``, for runs in which no two updates are equal, S4 too: each in one record.
+    """
+    row = await site.database.run(run)
+    assert row is not None
+    identity = site.mesh.identity_of(NodeId(read_config(row.config).coordinator))
+    assert identity is not None
+    ledger = Ledger.open(row.config, identity, FEDERATION)
+    for stored in await site.database.records(run):
+        (body,) = [r for r in await site.records(run) if r.round == stored.round]
+        ledger.check(body)
+        ledger.append(body, stored.record_id)
+    named = [entry.update for body in await site.records(run) for entry in body.updates]
+    assert not distinct or len(named) == len(set(named))
