@@ -1,9 +1,8 @@
 """The mesh: every admitted member, the sessions with them, and who hears which message.
 
 Below ten nodes the overlay is a full mesh: each node keeps one session with every other member.
-Either side may dial, so that a node behind NAT takes part; the side with the lower node ID dials
-first, the other `Timing.head_start` later. When two sessions exist nevertheless, both sides keep
-the one that the lower node ID dialled, and among those the newest.
+Either side may dial (`reaching`), so that a node behind NAT takes part. When two sessions with one
+member exist, both sides keep the one that the lower node ID dialled, and among those the newest.
 
 A caller has to show its certificate before it sees ours or may open a bulk link. Callers that have
 not are few (`MAX_STRANGERS`) and compete only with each other; sessions belong to members. A member
@@ -14,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +22,9 @@ from qrfld.crypto.identity import NodeId, PublicIdentity
 from qrfld.crypto.suites import suite_name
 from qrfld.errors import QrfldError
 from qrfld.net.admission import Issuer
-from qrfld.net.dialer import connect, connect_bulk
+from qrfld.net.dialer import connect_bulk
 from qrfld.net.errors import (
     NetError,
-    PeerUnreachableError,
     RateLimitError,
     SessionClosedError,
     TransferError,
@@ -36,6 +33,7 @@ from qrfld.net.gossip import Gossip
 from qrfld.net.limits import OFFENCES, RateLimiter
 from qrfld.net.link import Link
 from qrfld.net.members import Members
+from qrfld.net.reaching import Reaching
 from qrfld.net.session import Session
 from qrfld.net.timing import DEFAULT, Timing
 from qrfld.net.transfer import Transfers
@@ -53,15 +51,6 @@ MAX_STRANGERS = 64
 M = TypeVar("M", bound=Message)
 Handler = Callable[[NodeId, M], Awaitable[None]]
 Callback = Callable[[NodeId], Coroutine[None, None, None]]
-
-
-@dataclass(eq=False)
-class Dialling:
-    """What is known of our attempts to reach one member."""
-
-    task: asyncio.Task[None]
-    last_error: str = ""
-    since: float = 0.0
 
 
 @dataclass(eq=False)
@@ -84,7 +73,6 @@ class Peers:
     timing: Timing = DEFAULT
     sessions: dict[NodeId, Session] = field(default_factory=dict)
     bulk_secrets: dict[bytes, BulkSecret] = field(default_factory=dict)
-    dialling: dict[NodeId, Dialling] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
 
     def __post_init__(self) -> None:
@@ -93,7 +81,7 @@ class Peers:
         self._on_disconnected: list[Callable[[NodeId], None]] = []
         self._live: dict[bytes, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._jitter = secrets.SystemRandom()
+        self._reaching = Reaching(self.endpoint, self.members, self, self.timing)
         self._offences = RateLimiter(OFFENCES)
         self._gossip = Gossip(self.members, self)
         self.handle(Digest, self._gossip.hear_digest)
@@ -178,7 +166,7 @@ class Peers:
 
     def describe(self, node: NodeId, now: float) -> dict[str, Any]:
         """One member and the session with it, as a plain map; ``now`` is loop time."""
-        session, dialling = self.sessions.get(node), self.dialling.get(node)
+        session, dialling = self.sessions.get(node), self._reaching.attempts(node)
         alive = session if session is not None and node in self.connected() else None
         where = self.members.addresses(node)
         state = "self" if node == self.node_id else "connected" if alive else "connecting"
@@ -217,14 +205,12 @@ class Peers:
 
     async def stop(self) -> None:
         """Say goodbye on every session and end all tasks."""
-        for dialling in self.dialling.values():
-            dialling.task.cancel()
+        dialling = self._reaching.stop()
         for session in list(self._live.values()):
             session.close(ErrorCode.SHUTTING_DOWN, "the daemon stops")
-        tasks = [*self._tasks, *(d.task for d in self.dialling.values())]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *dialling, return_exceptions=True)
 
     def full(self) -> bool:
         """Whether no further member gets a session."""
@@ -232,7 +218,7 @@ class Peers:
 
     def adopt(self, session: Session) -> None:
         """Take over a fresh session, dialled by either side."""
-        self.spawn(self._adopted(session))
+        self.spawn(self.run(session))
 
     def attach_bulk(self, session_id: bytes, link: Link) -> bool:
         """Give an accepted bulk link to the session it was derived from."""
@@ -247,18 +233,13 @@ class Peers:
 
     # sessions
 
-    async def _adopted(self, session: Session) -> None:
-        await self._run(session)
-
-    async def _run(self, session: Session) -> bool:
-        """A session's life; whether it came so far as to be served."""
+    async def run(self, session: Session) -> None:
+        """A session's life, from the end of its handshake on."""
         if not session.initiator:
             self._make_room()
         self._live[session.protocol.session_id] = session
-        served = False
         try:
-            served = await self._admit(session)
-            if served:
+            if await self._admit(session):
                 await self._serve(session)
         except (QrfldError, TimeoutError) as error:
             reason = str(error) or "timed out"
@@ -269,7 +250,6 @@ class Peers:
             log.exception("session with %s failed", session.address)
         finally:
             self._forget(session)
-        return served
 
     def _make_room(self) -> None:
         """End the oldest session whose caller has not said who it is, if there are too many."""
@@ -398,47 +378,9 @@ class Peers:
             for session in list(self._live.values()):
                 session.keep_alive(loop.time())
 
-    # dialling
-
     def keep_dialling(self, node: NodeId) -> None:
         """See to it that there is a session with a member, from now on."""
-        if node != self.node_id and node not in self.dialling:
-            task = asyncio.create_task(self._dial_forever(node))
-            self.dialling[node] = Dialling(task, since=asyncio.get_running_loop().time())
-
-    async def _dial_forever(self, node: NodeId) -> None:
-        failures, timing = 0, self.timing
-        loop = asyncio.get_running_loop()
-        if self.node_id > node:
-            await asyncio.sleep(timing.head_start)
-        while True:
-            began = loop.time()
-            if (session := self.sessions.get(node)) is not None:
-                began = session.started
-                await session.closed.wait()
-            elif not self.full():
-                await self._dial(node)
-            # A session that ends as soon as it begins is no better than none.
-            failures = 0 if loop.time() - began > timing.settled else failures + 1
-            # Full jitter: everybody who lost the same peer would otherwise come back at once.
-            ceiling = min(timing.backoff_most, timing.backoff_first * 2 ** min(failures - 1, 10))
-            await asyncio.sleep(self._jitter.uniform(0, ceiling))
-
-    async def _dial(self, node: NodeId) -> None:
-        """Try the addresses of a member until one leads to a session, and serve that."""
-        dialling, addresses = self.dialling[node], self.members.addresses(node)
-        if not addresses:
-            dialling.last_error = "no address of it is known yet"
-        for address in addresses:
-            try:
-                session = await connect(self.endpoint, node, address, self.timing)
-            except PeerUnreachableError as error:
-                dialling.last_error = str(error)
-                continue
-            dialling.last_error = ""
-            await self._run(session)
-            dialling.last_error = "" if session.member else str(session.error or "")
-            return
+        self._reaching.keep(node)
 
     async def _hear_refused(self, node: NodeId, refused: Refused) -> None:
         log.warning("%s refused message %d: %s", node.short, refused.about, refused.reason)
