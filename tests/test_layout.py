@@ -40,8 +40,12 @@ TESTED_ELSEWHERE: dict[str, str] = {
         "what is read is what was written; tests/test_config.py",
     ),
     "protocol/events": "records without behaviour; tests/protocol/test_connection.py meets each",
+    "protocol/session": "records that the handshake gives; tests/protocol/test_handshake.py",
+    "net/timing": "numbers; the tests of the mesh choose their own",
+    "store/database": "joins the tables' methods on one object; their tests use it",
     "store/rows": "records without behaviour; the tests of the store meet each",
     "tasks/base": "an interface; the built-in task and the examples implement it",
+    "tasks/process": "the running half of a worker; tests/tasks/test_pool.py kills it in every way",
     "rounds/node": "an interface; the daemon and the tests of the rounds implement it",
 }
 #: Test files about something other than one module.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -151,7 +152,6 @@ async def _until_stopped(daemon: Daemon) -> None:
     while not daemon.stopping.is_set():
         notify.watchdog()
         notify.status(f"{len(daemon.peers.connected()) - 1} sessions")
-        try:
-            await asyncio.wait_for(daemon.stopping.wait(), beat)
-        except TimeoutError:
-            continue
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(beat):
+                await daemon.stopping.wait()

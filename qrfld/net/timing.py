@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timing:
-    """All in seconds; the defaults are those of DESIGN section 6."""
+    """All in seconds."""
 
     #: To open a TCP connection, and again to complete the handshake on it.
     connect: float = 5.0

@@ -107,7 +107,8 @@ class _Tail(asyncio.Protocol):
     async def end(self) -> None:
         """Take what is still in the pipe, then close it."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), _GRACE_SECONDS)
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await self._ended.wait()
         if self._transport is not None:
             self._transport.close()
 
