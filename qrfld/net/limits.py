@@ -59,9 +59,9 @@ def origin(address: str) -> str:
     return str(ipaddress.ip_network((known, 64), strict=False))
 
 
-#: What one peer or address may ask for. Update submissions are bounded by the round itself (one accepted
-#: per round and trainer), so the limit there counts only those that were refused. So does the limit
-#: on joins: a whole site may join from one address, each node with its own token.
+#: What one peer or address may ask for. Update submissions are bounded by the round itself (one
+#: accepted per round and trainer), so the limit there counts only those that were refused. So does
+#: the limit on joins: a whole site may join from one address, each node with its own token.
 ACCEPT = Rate(burst=64, per_second=16)
 REFUSED_JOINS = Rate(burst=5, per_second=5 / 60)
 REFUSED_UPDATES = Rate(burst=10, per_second=10 / 60)

@@ -229,7 +229,8 @@ class Coordinator:
                 self.phase = f"waiting: {count}" if everybody or left <= 0 else "training"
             try:
                 wait = min(left, REMIND_SECONDS) if left > 0 else REMIND_SECONDS
-                await asyncio.wait_for(round_.changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await round_.changed.wait()
             except TimeoutError:
                 silent = self._present - round_.answered - self._door.busy_with
                 await self._announce(sorted(silent))
