@@ -154,7 +154,9 @@ class Members:
     def missing_from(self, digest: Digest) -> Iterator[MembersMessage]:
         """What a peer with this digest lacks."""
         has = {NodeId(node): sequence for node, sequence in digest.members}
-        return self.entries(n for n, k in self._known.items() if has.get(n, -1) < k.sequence)
+        # A list now: members come in while the messages wait for credit.
+        lacks = [n for n, k in self._known.items() if has.get(n, -1) < k.sequence]
+        return self.entries(lacks)
 
     def entries(self, nodes: Iterable[NodeId]) -> Iterator[MembersMessage]:
         """These members as messages."""

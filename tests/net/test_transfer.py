@@ -8,6 +8,8 @@ import os
 import pytest
 from mesh import Federation, MeshNode, until
 
+from qrfld.crypto.identity import NodeId
+from qrfld.errors import QrfldError
 from qrfld.net.errors import TransferError
 from qrfld.protocol.tensors import blob_hash
 from qrfld.store.errors import BlobMismatchError, DiskFullError
@@ -75,3 +77,58 @@ async def test_session_that_dies_in_a_transfer_ends_it(federation: Federation) -
     with pytest.raises(TransferError):
         await fetch
     assert b.blobs.names() == []
+
+
+async def test_two_callers_share_a_transfer_and_either_may_leave(federation: Federation) -> None:
+    a, b = await pair(federation)
+    data = os.urandom(20_000_000)
+    blob = a.blobs.put_bytes(data)
+    one, other = (
+        asyncio.create_task(b.peers.fetch(a.identity.node_id, blob, len(data))) for _ in range(2)
+    )
+    session = b.peers.sessions[a.identity.node_id]
+    await until("bytes flow", lambda: session.bytes_received > 1_000_000)
+    assert len(session.incoming) == 1
+    one.cancel()
+    assert (await other).read_bytes() == data
+    assert one.cancelled()
+
+
+async def test_transfer_that_nobody_waits_for_ends_and_leaves_nothing(
+    federation: Federation,
+) -> None:
+    a, b = await pair(federation)
+    blob = a.blobs.put_bytes(bytes(50_000_000))
+    session = b.peers.sessions[a.identity.node_id]
+    for _ in range(10):  # more often than there are streams
+        fetch = asyncio.create_task(b.peers.fetch(a.identity.node_id, blob, 50_000_000))
+        before = session.bytes_received
+        await until("bytes flow", lambda n=before: session.bytes_received > n + 300_000)
+        fetch.cancel()
+        await asyncio.gather(fetch, return_exceptions=True)
+        await until("over", lambda: not session.incoming and not b.peers.transfers._fetching)
+    assert b.blobs.names() == []
+    assert list(b.blobs._spool.iterdir()) == []
+    assert b.blobs._reserved == 0
+    assert not session.closed.is_set()
+    small = a.blobs.put_bytes(b"still there")
+    assert await b.peers.fetch(a.identity.node_id, small, 11)
+
+
+async def test_session_that_ends_before_the_request_leaves_nothing(federation: Federation) -> None:
+    a, b = await pair(federation)
+    session = b.peers.sessions[a.identity.node_id]
+    fetch = asyncio.create_task(b.peers.transfers.fetch(session, bytes(32), 1000))
+    session.abort(ConnectionResetError("cable"))
+    with pytest.raises(QrfldError):
+        await fetch
+    assert list(b.blobs._spool.iterdir()) == []
+    assert b.blobs._reserved == 0
+
+
+async def test_blob_that_is_here_is_not_asked_for(federation: Federation) -> None:
+    a, b = await pair(federation)
+    blob = b.blobs.put_bytes(b"here")
+    assert (await b.peers.fetch(a.identity.node_id, blob, 4)).read_bytes() == b"here"
+    with pytest.raises(TransferError, match="no session"):
+        await b.peers.fetch(NodeId(bytes(32)), bytes(32), 4)

@@ -142,6 +142,14 @@ class Speaker:
             if isinstance(message, kind):
                 return message
 
+    async def messages(self) -> AsyncIterator[Message]:
+        """What is said, giving credit for it."""
+        while True:
+            event = await self.heard(MessageReceived)
+            self.connection.consumed(event.size)
+            await self.flush()
+            yield event.message
+
     async def end(self) -> ConnectionClosed | None:
         """Read until the other side closes; the CLOSE that it gave as a reason."""
         while await self.hear():
