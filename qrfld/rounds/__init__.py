@@ -22,5 +22,6 @@ disk makes a node wait and say so, never lose what it has acknowledged.
 
 `ledger` checks the chain, `trainer` and `coordinator` are the two roles, `open_round` is what the
 coordinator knows of the round, `door` lets updates in, `mixing` goes from update files to the next
-model, `news` catches members up, `service` owns all runs of a node and hears the messages.
+model, `fetching` asks busy members again, `news` catches members up, `service` owns all runs of a
+node and hears the messages.
 """

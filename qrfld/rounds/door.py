@@ -17,6 +17,7 @@ from qrfld.protocol.errors import TensorError
 from qrfld.protocol.messages import UpdateReceipt
 from qrfld.protocol.statements import UpdateStatement
 from qrfld.rounds.errors import UpdateRefusedError
+from qrfld.rounds.fetching import fetch
 from qrfld.rounds.mixing import check_update
 from qrfld.rounds.node import Node
 from qrfld.rounds.open_round import OpenRound
@@ -139,7 +140,7 @@ class Door:
         self._still_open(round_)
         if size != round_.model_bytes:
             raise UpdateRefusedError(f"the update has {size} bytes, the model {round_.model_bytes}")
-        path = await node.mesh.fetch(member, statement.update, size)
+        path = await fetch(node, member, statement.update, size)
         base = node.blobs.path(round_.base)
         await asyncio.to_thread(check_update, path, base, node.max_model_bytes)
         self._still_open(round_)

@@ -15,7 +15,6 @@ from qrfld.crypto.identity import NodeId
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import seal, statement_id
 from qrfld.errors import QrfldError
-from qrfld.net.errors import TransferError
 from qrfld.protocol.messages import (
     Evaluate,
     Evaluation,
@@ -27,6 +26,7 @@ from qrfld.protocol.messages import (
 )
 from qrfld.protocol.statements import RoundRecord, UpdateStatement
 from qrfld.rounds.errors import RecordRefusedError, RunRefusedError
+from qrfld.rounds.fetching import fetch
 from qrfld.rounds.ledger import Ledger
 from qrfld.rounds.news import is_cut_off
 from qrfld.rounds.node import Node
@@ -39,8 +39,6 @@ log = logging.getLogger("qrfld.trainer")
 
 REASON_MOST = 255
 DISK_RETRY_SECONDS = 5.0
-#: Pauses before a model is asked for again.
-FETCH_PAUSES = (1.0, 3.0)
 
 
 class Trainer:
@@ -239,13 +237,7 @@ class Trainer:
         keep = {model, self._open[1]} if self._open else {model}
         gone, self._brought = self._brought - keep, self._brought & keep | {model}
         await discard(node, gone)
-        for pause in FETCH_PAUSES:
-            try:
-                return await node.mesh.fetch(self.coordinator, model, size)
-            except TransferError as error:
-                log.info("the model comes later: %s", error)
-                await asyncio.sleep(pause)
-        return await node.mesh.fetch(self.coordinator, model, size)
+        return await fetch(node, self.coordinator, model, size)
 
     async def _say_failed(self, round_: int, error: QrfldError) -> None:
         reason = str(error)[:REASON_MOST]

@@ -30,6 +30,7 @@ from qrfld.protocol.messages import (
 )
 from qrfld.protocol.statements import UpdateStatement, run_id
 from qrfld.protocol.tensors import decode
+from qrfld.rounds import fetching
 from qrfld.rounds import trainer as module
 from qrfld.rounds.errors import RunRefusedError
 from qrfld.rounds.ledger import Ledger
@@ -282,10 +283,10 @@ async def test_model_that_is_no_model_fails_the_round(world: World) -> None:
     assert "no model begins with" in await one.failure()
 
 
-async def test_model_that_fails_to_come_is_asked_for_again(
+async def test_model_that_does_not_come_fails_the_round(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FETCH_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(fetching, "PAUSES", (0.0,))
     one = await stage(world)
     await one.open(model=b"?" * 32)
     assert "does not send the blob" in await one.failure()
