@@ -27,7 +27,7 @@ from qrfld.protocol.events import MessageReceived
 from qrfld.protocol.frames import MessageFrame
 from qrfld.protocol.messages import Digest, Hello, Join, Members, Refused
 
-HURRIED = Timing(head_start=0.3, tick=0.1, admission=0.5, backoff_first=0.05, backoff_most=0.5)
+HURRIED = Timing(head_start=0.1, tick=0.1, admission=0.5, backoff_first=0.05, backoff_most=0.5)
 
 
 @contextlib.asynccontextmanager

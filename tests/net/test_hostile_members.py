@@ -48,7 +48,7 @@ from qrfld.protocol.messages import (
 )
 
 IMPATIENT = Timing(
-    head_start=0.3, tick=0.1, silence=1.0, stall=0.4, backoff_first=0.05, backoff_most=0.5
+    head_start=0.1, tick=0.1, silence=1.0, stall=0.4, backoff_first=0.05, backoff_most=0.5
 )
 BLOCKED = asyncio.Event  # a handler that waits on one of these never ends
 

@@ -23,7 +23,7 @@ from qrfld.store.database import Database
 NOW = 1_800_000_000
 PATIENCE = 30.0
 #: The mesh's own, but nobody waits long for anything that a test has to wait for too.
-FAST = Timing(head_start=0.3, tick=0.1, backoff_first=0.05, backoff_most=0.5, settled=1.0)
+FAST = Timing(head_start=0.1, tick=0.1, backoff_first=0.05, backoff_most=0.5, settled=1.0)
 
 
 async def until(what: str, probe: Callable[[], object]) -> None:
