@@ -179,7 +179,7 @@ class Coordinator:
         size = node.blobs.size(base)
         await asyncio.to_thread(manifest_of, node.blobs.path(base), node.max_model_bytes)
         round_ = OpenRound(ledger, ledger.next_round, base, size, deadline)
-        for row in await node.database.updates(ledger.run, round_.number, 0):
+        for row in await node.database.updates(ledger.run, round_.number):
             identity = node.mesh.identity_of(NodeId(row.node_id))
             if identity is not None and node.blobs.has(row.update_hash):
                 round_.accepted[NodeId(row.node_id)] = open_signed(
@@ -204,7 +204,7 @@ class Coordinator:
             model = await asyncio.to_thread(node.blobs.put_file, path)
         finally:
             path.unlink(missing_ok=True)
-        await node.database.open_round(run, 1, 0, model, node.clock())
+        await node.database.open_round(run, 1, model)
         return model
 
     async def _gather(self, round_: OpenRound) -> None:

@@ -145,7 +145,7 @@ class Door:
         await asyncio.to_thread(check_update, path, base, node.max_model_bytes)
         self._still_open(round_)
         await node.database.save_update(
-            statement.run, round_.number, 0, member, signed, statement.update, node.clock()
+            statement.run, round_.number, member, signed, statement.update, node.clock()
         )
         # An update that is acknowledged is in the record; one that is too late is neither.
         self._still_open(round_)

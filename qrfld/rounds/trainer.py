@@ -182,7 +182,7 @@ class Trainer:
         base = await self._fetch(message.model, message.model_bytes)
         trained = await self._worker.train(base, self._context(message.round))
         statement, update = await self._sign(message, trained)
-        await node.database.save_own_update(run, message.round, 0, message.model, statement, update)
+        await node.database.save_own_update(run, message.round, message.model, statement, update)
         log.info("round %d: trained on %d samples", message.round, trained.samples)
         return statement
 

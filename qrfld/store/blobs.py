@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from qrfld.store.errors import BlobMismatchError, BlobMissingError, DiskFullErro
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 READ_BYTES = 1 << 20
 HASH_BYTES = 32
+_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 @contextlib.contextmanager
@@ -81,8 +83,9 @@ class Blobs:
         self.path(blob).unlink(missing_ok=True)
 
     def names(self) -> list[bytes]:
-        """The hashes of all blobs here."""
-        return [bytes.fromhex(path.name) for path in self._directory.iterdir()]
+        """The hashes of all blobs here; files of another kind are not ours to judge."""
+        names = (path.name for path in self._directory.iterdir())
+        return [bytes.fromhex(name) for name in names if _NAME.fullmatch(name)]
 
     def writer(self, blob: bytes, size: int) -> BlobWriter:
         """Begin a blob of known hash and size; what is written elsewhere stays invisible.

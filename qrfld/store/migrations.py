@@ -63,28 +63,23 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE TABLE open_rounds (
         run_id BLOB PRIMARY KEY REFERENCES runs,
         round INTEGER NOT NULL,
-        attempt INTEGER NOT NULL,
-        base_model BLOB NOT NULL,
-        started_at REAL NOT NULL
+        base_model BLOB NOT NULL
     ) STRICT;
 
     CREATE TABLE updates (
         run_id BLOB NOT NULL REFERENCES runs,
         round INTEGER NOT NULL,
-        attempt INTEGER NOT NULL,
         node_id BLOB NOT NULL,
         statement BLOB NOT NULL,
         update_hash BLOB NOT NULL,
-        verdict INTEGER NOT NULL,
         received_at REAL NOT NULL,
-        PRIMARY KEY (run_id, round, attempt, node_id)
+        PRIMARY KEY (run_id, round, node_id)
     ) STRICT;
 
     CREATE TABLE own_updates (
         run_id BLOB NOT NULL REFERENCES runs,
         round INTEGER NOT NULL,
         base_model BLOB NOT NULL,
-        attempt INTEGER NOT NULL,
         statement BLOB NOT NULL,
         update_hash BLOB NOT NULL,
         PRIMARY KEY (run_id, round, base_model)

@@ -66,9 +66,7 @@ class OpenRound:
 
     run_id: bytes
     round: int
-    attempt: int
     base_model: bytes
-    started_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +75,9 @@ class UpdateRow:
 
     run_id: bytes
     round: int
-    attempt: int
     node_id: bytes
     statement: bytes
     update_hash: bytes
-    verdict: int
     received_at: float
 
 
@@ -92,6 +88,5 @@ class OwnUpdateRow:
     run_id: bytes
     round: int
     base_model: bytes
-    attempt: int
     statement: bytes
     update_hash: bytes

@@ -63,14 +63,11 @@ class Runs(Engine):
         """Change a run's state. Raises ``StoreError`` for a run that is not known."""
         await self.transaction(lambda db: _set_state(db, run_id, state, reason))
 
-    async def open_round(
-        self, run_id: bytes, round: int, attempt: int, base_model: bytes, now: float
-    ) -> None:
+    async def open_round(self, run_id: bytes, round: int, base_model: bytes) -> None:
         """Remember the round that begins, in place of the run's open one."""
         await self.transaction(
             lambda db: db.execute(
-                "INSERT OR REPLACE INTO open_rounds VALUES (?, ?, ?, ?, ?)",
-                (run_id, round, attempt, base_model, now),
+                "INSERT OR REPLACE INTO open_rounds VALUES (?, ?, ?)", (run_id, round, base_model)
             )
         )
 
@@ -79,16 +76,8 @@ class Runs(Engine):
         row = await self._first("SELECT * FROM open_rounds WHERE run_id = ?", (run_id,))
         return OpenRound(*row) if row else None
 
-    async def close_round(
-        self,
-        run_id: bytes,
-        round: int,
-        record: bytes,
-        record_id: bytes,
-        state: RunState | None = None,
-        reason: str = "",
-    ) -> bool:
-        """Store a round's record, end the open round and set the run's state: all or nothing.
+    async def close_round(self, run_id: bytes, round: int, record: bytes, record_id: bytes) -> bool:
+        """Store a round's record and end the open round: both or nothing.
 
         Returns False when the very same record is stored already. Raises ``RecordConflictError``
         for another record of that round, and ``RecordGapError`` when the round before is missing
@@ -98,8 +87,6 @@ class Runs(Engine):
         def work(db: sqlite3.Connection) -> bool:
             new = _add_record(db, RecordRow(run_id, round, record, record_id))
             db.execute("DELETE FROM open_rounds WHERE run_id = ? AND round <= ?", (run_id, round))
-            if state is not None:
-                _set_state(db, run_id, state, reason)
             return new
 
         return await self.transaction(work)
@@ -128,40 +115,36 @@ class Runs(Engine):
         self,
         run_id: bytes,
         round: int,
-        attempt: int,
         node_id: bytes,
         statement: bytes,
         update_hash: bytes,
         now: float,
-        verdict: int = 0,
     ) -> bool:
         """Remember a member's signed update. Returns False when it is stored already.
 
-        Raises ``UpdateConflictError`` for another statement of that node for the same attempt:
-        the first one stands.
+        Raises ``UpdateConflictError`` for another statement of that node for the same round: the
+        first one stands.
         """
-        row = (run_id, round, attempt, node_id, statement, update_hash, verdict, now)
+        row = (run_id, round, node_id, statement, update_hash, now)
 
         def work(db: sqlite3.Connection) -> bool:
-            key = "run_id = ? AND round = ? AND attempt = ? AND node_id = ?"
+            key = "run_id = ? AND round = ? AND node_id = ?"
             query = f"SELECT statement FROM updates WHERE {key}"  # noqa: S608 - constants only
-            stored = db.execute(query, row[:4]).fetchone()
+            stored = db.execute(query, row[:3]).fetchone()
             if stored and stored[0] != statement:
                 raise UpdateConflictError(
                     f"node {node_id.hex()[:16]} sent two different updates for round {round}"
                 )
             if not stored:
-                db.execute("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+                db.execute("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?)", row)
             return not stored
 
         return await self.transaction(work)
 
-    async def updates(self, run_id: bytes, round: int, attempt: int) -> list[UpdateRow]:
-        """Return the updates received for one attempt, by node ID."""
-        query = (
-            "SELECT * FROM updates WHERE run_id = ? AND round = ? AND attempt = ? ORDER BY node_id"
-        )
-        values = (run_id, round, attempt)
+    async def updates(self, run_id: bytes, round: int) -> list[UpdateRow]:
+        """Return the updates received for a round, by node ID."""
+        query = "SELECT * FROM updates WHERE run_id = ? AND round = ? ORDER BY node_id"
+        values = (run_id, round)
         return await self.transaction(
             lambda db: [UpdateRow(*row) for row in db.execute(query, values)]
         )
@@ -170,17 +153,14 @@ class Runs(Engine):
         self,
         run_id: bytes,
         round: int,
-        attempt: int,
         base_model: bytes,
         statement: bytes,
         update_hash: bytes,
     ) -> None:
         """Remember what this node trained from ``base_model``, in place of an earlier one."""
-        row = (run_id, round, base_model, attempt, statement, update_hash)
+        row = (run_id, round, base_model, statement, update_hash)
         await self.transaction(
-            lambda db: db.execute(
-                "INSERT OR REPLACE INTO own_updates VALUES (?, ?, ?, ?, ?, ?)", row
-            )
+            lambda db: db.execute("INSERT OR REPLACE INTO own_updates VALUES (?, ?, ?, ?, ?)", row)
         )
 
     async def own_update(self, run_id: bytes, round: int, base_model: bytes) -> OwnUpdateRow | None:

@@ -274,3 +274,12 @@ def test_leftovers_of_an_earlier_run_are_removed_and_blobs_kept(tmp_path: Path) 
     blobs = make(tmp_path)
     assert files(tmp_path) == [f"blobs/{blob.hex()}"]
     assert blobs.has(blob)
+
+
+def test_foreign_file_beside_the_blobs_is_left_alone(tmp_path: Path) -> None:
+    blobs = make(tmp_path)
+    blob = blobs.put_bytes(b"ours")
+    foreign = blobs.path(blob).with_name("lost+found")
+    foreign.mkdir()
+    assert blobs.names() == [blob]
+    assert foreign.exists()

@@ -69,36 +69,35 @@ async def test_run_state_unknown_is_refused(database: Database) -> None:
     assert run.state == "running"
 
 
-async def test_round_opened_again_replaces_the_attempt(database: Database) -> None:
+async def test_round_opened_again_replaces_its_base_model(database: Database) -> None:
     assert await database.current_round(RUN) is None
-    await database.open_round(RUN, 1, 0, MODEL, 5.0)
-    await database.open_round(RUN, 1, 1, MODEL, 6.0)
+    await database.open_round(RUN, 1, b"o" * 32)
+    await database.open_round(RUN, 1, MODEL)
     current = await database.current_round(RUN)
     assert current is not None
-    assert (current.round, current.attempt, current.started_at) == (1, 1, 6.0)
+    assert (current.round, current.base_model) == (1, MODEL)
 
 
-async def test_round_closed_stores_record_and_state_together(database: Database) -> None:
-    await database.open_round(RUN, 1, 0, MODEL, 5.0)
-    assert await database.close_round(RUN, 1, b"record", b"i" * 32, "finished", "all rounds done")
+async def test_round_closed_stores_its_record_and_is_open_no_more(database: Database) -> None:
+    await database.open_round(RUN, 1, MODEL)
+    assert await database.close_round(RUN, 1, b"record", b"i" * 32)
     assert await database.current_round(RUN) is None
-    run, last = await database.run(RUN), await database.last_record(RUN)
-    assert run is not None
+    last = await database.last_record(RUN)
     assert last is not None
-    assert (run.state, run.reason) == ("finished", "all rounds done")
     assert (last.round, last.record, last.record_id) == (1, b"record", b"i" * 32)
 
 
-async def test_round_whose_state_cannot_be_set_is_not_closed(database: Database) -> None:
-    await database.open_round(RUN, 1, 0, MODEL, 5.0)
-    with pytest.raises(DatabaseError):
-        await database.close_round(RUN, 1, b"record", b"i" * 32, "dancing")  # type: ignore[arg-type]
-    assert await database.last_record(RUN) is None
+async def test_round_whose_record_is_refused_stays_open(database: Database) -> None:
+    await database.open_round(RUN, 1, MODEL)
+    await database.close_round(RUN, 1, b"record", b"i" * 32)
+    await database.open_round(RUN, 3, MODEL)
+    with pytest.raises(RecordGapError):
+        await database.close_round(RUN, 3, b"record", b"j" * 32)
     assert await database.current_round(RUN) is not None
 
 
 async def test_round_closed_later_than_the_open_one_leaves_it(database: Database) -> None:
-    await database.open_round(RUN, 2, 0, MODEL, 5.0)
+    await database.open_round(RUN, 2, MODEL)
     await close(database, 1)
     assert await database.current_round(RUN) is not None
 
@@ -107,7 +106,7 @@ async def test_round_of_an_unknown_run_is_refused(database: Database) -> None:
     with pytest.raises(DatabaseError):
         await database.close_round(b"?" * 16, 1, b"record", b"i" * 32)
     with pytest.raises(DatabaseError):
-        await database.open_round(b"?" * 16, 1, 0, MODEL, 5.0)
+        await database.open_round(b"?" * 16, 1, MODEL)
 
 
 async def test_record_stored_again_changes_nothing(database: Database) -> None:
@@ -144,48 +143,47 @@ async def test_records_come_in_order_from_a_round_on(database: Database) -> None
 
 
 async def test_update_saved_twice_is_one(database: Database) -> None:
-    assert await database.save_update(RUN, 1, 0, NODE, b"statement", UPDATE, 2.0)
-    assert not await database.save_update(RUN, 1, 0, NODE, b"statement", UPDATE, 3.0)
-    (row,) = await database.updates(RUN, 1, 0)
+    assert await database.save_update(RUN, 1, NODE, b"statement", UPDATE, 2.0)
+    assert not await database.save_update(RUN, 1, NODE, b"statement", UPDATE, 3.0)
+    (row,) = await database.updates(RUN, 1)
     assert (row.node_id, row.statement, row.update_hash) == (NODE, b"statement", UPDATE)
-    assert (row.verdict, row.received_at) == (0, 2.0)
+    assert row.received_at == 2.0
 
 
 async def test_update_differing_from_the_first_is_refused(database: Database) -> None:
-    await database.save_update(RUN, 1, 0, NODE, b"statement", UPDATE, 2.0)
+    await database.save_update(RUN, 1, NODE, b"statement", UPDATE, 2.0)
     with pytest.raises(UpdateConflictError, match="two different updates for round 1"):
-        await database.save_update(RUN, 1, 0, NODE, b"second", b"v" * 32, 3.0)
-    (row,) = await database.updates(RUN, 1, 0)
+        await database.save_update(RUN, 1, NODE, b"second", b"v" * 32, 3.0)
+    (row,) = await database.updates(RUN, 1)
     assert row.statement == b"statement"
 
 
-async def test_updates_come_by_node_and_only_of_the_attempt(database: Database) -> None:
-    await database.save_update(RUN, 1, 0, OTHER, b"2", UPDATE, 2.0)
-    await database.save_update(RUN, 1, 0, NODE, b"1", UPDATE, 3.0)
-    await database.save_update(RUN, 1, 1, NODE, b"3", UPDATE, 3.0)
-    await database.save_update(RUN, 2, 0, NODE, b"4", UPDATE, 3.0)
-    assert [row.statement for row in await database.updates(RUN, 1, 0)] == [b"1", b"2"]
+async def test_updates_come_by_node_and_only_of_the_round(database: Database) -> None:
+    await database.save_update(RUN, 1, OTHER, b"2", UPDATE, 2.0)
+    await database.save_update(RUN, 1, NODE, b"1", UPDATE, 3.0)
+    await database.save_update(RUN, 2, NODE, b"4", UPDATE, 3.0)
+    assert [row.statement for row in await database.updates(RUN, 1)] == [b"1", b"2"]
 
 
 async def test_own_update_is_found_by_its_base_model(database: Database) -> None:
-    await database.save_own_update(RUN, 1, 0, MODEL, b"first", UPDATE)
-    await database.save_own_update(RUN, 1, 1, MODEL, b"second", UPDATE)
+    await database.save_own_update(RUN, 1, MODEL, b"first", UPDATE)
+    await database.save_own_update(RUN, 1, MODEL, b"second", UPDATE)
     own = await database.own_update(RUN, 1, MODEL)
     assert own is not None
-    assert (own.statement, own.attempt, own.update_hash) == (b"second", 1, UPDATE)
+    assert (own.statement, own.update_hash) == (b"second", UPDATE)
     assert await database.own_update(RUN, 1, b"?" * 32) is None
 
 
 async def test_updates_forgotten_up_to_a_round_name_their_blobs(database: Database) -> None:
     for number in (1, 2, 3):
         received, own, base = (bytes([kind, number]) * 16 for kind in (1, 2, 3))
-        await database.save_update(RUN, number, 0, NODE, b"s", received, 2.0)
-        await database.save_own_update(RUN, number, 0, base, b"s", own)
-    await database.open_round(RUN, 3, 0, MODEL, 5.0)
+        await database.save_update(RUN, number, NODE, b"s", received, 2.0)
+        await database.save_own_update(RUN, number, base, b"s", own)
+    await database.open_round(RUN, 3, MODEL)
     forgotten = await database.forget_updates(RUN, 2)
     assert sorted(forgotten) == [bytes([k, n]) * 16 for k in (1, 2, 3) for n in (1, 2)]
-    assert await database.updates(RUN, 2, 0) == []
-    assert len(await database.updates(RUN, 3, 0)) == 1
+    assert await database.updates(RUN, 2) == []
+    assert len(await database.updates(RUN, 3)) == 1
     assert await database.own_update(RUN, 2, bytes([3, 2]) * 16) is None
     assert await database.own_update(RUN, 3, bytes([3, 3]) * 16) is not None
     assert await database.current_round(RUN) is not None
@@ -196,9 +194,9 @@ async def test_updates_forgotten_up_to_a_round_name_their_blobs(database: Databa
 async def test_pending_blobs_are_those_of_every_open_round(database: Database) -> None:
     await database.create_run(OTHER_RUN, b"config", "trainer", 2.0)
     assert await database.pending_blobs() == set()
-    await database.save_update(RUN, 1, 0, NODE, b"s", b"r" * 32, 2.0)
-    await database.save_own_update(OTHER_RUN, 1, 0, b"b" * 32, b"s", b"o" * 32)
-    await database.open_round(RUN, 1, 0, MODEL, 5.0)
+    await database.save_update(RUN, 1, NODE, b"s", b"r" * 32, 2.0)
+    await database.save_own_update(OTHER_RUN, 1, b"b" * 32, b"s", b"o" * 32)
+    await database.open_round(RUN, 1, MODEL)
     assert await database.pending_blobs() == {b"r" * 32, b"b" * 32, b"o" * 32, MODEL}
 
 
