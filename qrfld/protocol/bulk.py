@@ -9,6 +9,7 @@ dials it.
 
 A copied B1 is worth nothing: R counts the connection as joined only after B3, which needs the bulk
 secret and R's own random, so nobody can take a session's one place by sending B1 again.
+Both sides forget the bulk secret when the connection joins: a session has one in its life.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class BulkInitiator:
     def __init__(self, bulk: BulkSecret) -> None:
         if not bulk.initiator:
             raise LocalProtocolError("the session's initiator opens its bulk connection")
+        if bulk.secret is None:
+            raise LocalProtocolError("the session has had its bulk connection")
         self._bulk = bulk
         body = _START + bulk.session_id + secrets.token_bytes(RANDOM_SIZE)
         self._b1 = body + _mac(bulk, labels.BULK_MAC_INITIATOR, body)
@@ -73,6 +76,7 @@ class BulkInitiator:
         if not hmac.compare_digest(mac, _answer_mac(self._bulk, self._b1, random)):
             raise BulkJoinError("the answer to B1 was not made with the session's secret")
         opened = _open(self._bulk, self._b1, message)
+        self._bulk.forget()
         return Outcome(bytes(opened.sealer.seal(BULK_CONFIRM)), opened)
 
 
@@ -83,7 +87,7 @@ class BulkResponder:
 
     def __init__(self, sessions: Mapping[bytes, BulkSecret]) -> None:
         self._sessions = sessions
-        self._joining: Opened | None = None
+        self._joining: tuple[BulkSecret, Opened] | None = None
 
     def needed(self, got: Buffer) -> int:
         """Length of B1 or B3; SilentRejectError as soon as it cannot be B1."""
@@ -96,23 +100,23 @@ class BulkResponder:
     def receive(self, message: bytes) -> Outcome:
         """Answer B1 with B2; B3 joins the connection."""
         if self._joining is not None:
-            return self._confirm(self._joining, message)
+            return self._confirm(*self._joining, message)
         bulk = self._waiting(message[len(_START) : _RANDOM_AT])
         body, mac = message[:_MAC_AT], message[_MAC_AT:]
         if not hmac.compare_digest(mac, _mac(bulk, labels.BULK_MAC_INITIATOR, body)):
             raise SilentRejectError("the mac of B1 is wrong")
         random = secrets.token_bytes(RANDOM_SIZE)
         answer = random + _answer_mac(bulk, message, random)
-        self._joining = _open(bulk, message, answer)
+        self._joining = bulk, _open(bulk, message, answer)
         return Outcome(send=answer)
 
     def _waiting(self, session_id: bytes) -> BulkSecret:
         bulk = self._sessions.get(session_id)
-        if bulk is None or bulk.initiator:
+        if bulk is None or bulk.initiator or bulk.secret is None:
             raise SilentRejectError(f"no session {session_id.hex()} waits for a bulk connection")
         return bulk
 
-    def _confirm(self, opened: Opened, message: bytes) -> Outcome:
+    def _confirm(self, bulk: BulkSecret, opened: Opened, message: bytes) -> Outcome:
         if int.from_bytes(message[:HEADER_SIZE]) != MIN_SEALED:
             raise BulkJoinError("the first record is not a confirmation")
         try:
@@ -121,13 +125,15 @@ class BulkResponder:
             raise BulkJoinError(f"the confirmation does not hold: {error.message}") from error
         if frame != BULK_CONFIRM:
             raise BulkJoinError(f"the first frame is 0x{frame.hex()}, not a confirmation")
-        if opened.session_id not in self._sessions:  # another connection joined since B1
+        if bulk.secret is None or opened.session_id not in self._sessions:
+            # Another connection joined since B1, or the session has ended.
             raise BulkJoinError(f"session {opened.session_id.hex()} waits no longer")
+        bulk.forget()
         return Outcome(opened=opened)
 
 
 def _mac(bulk: BulkSecret, label: bytes, body: bytes) -> bytes:
-    return hmac.digest(derive(bulk.suite, bulk.secret, label), body, "sha256")
+    return hmac.digest(derive(bulk.suite, _secret(bulk), label), body, "sha256")
 
 
 def _answer_mac(bulk: BulkSecret, b1: bytes, random: bytes) -> bytes:
@@ -138,4 +144,11 @@ def _open(bulk: BulkSecret, b1: bytes, b2: bytes) -> Opened:
     transcript = Transcript(from_wire(bulk.suite)[0].hash)
     transcript.add(b1)
     transcript.add(b2)
-    return Opened.with_chains(bulk_chains(bulk.suite, bulk.secret, transcript.digest()), bulk)
+    chains = bulk_chains(bulk.suite, _secret(bulk), transcript.digest())
+    return Opened.with_chains(chains, bulk)
+
+
+def _secret(bulk: BulkSecret) -> bytes:
+    if bulk.secret is None:
+        raise BulkJoinError(f"session {bulk.session_id.hex()} has had its bulk connection")
+    return bulk.secret

@@ -77,7 +77,9 @@ class Connection:
     def __init__(self, step: Step, first: bytes = b"") -> None:
         self.state = State.HANDSHAKE
         self.session: Session | None = None
-        self._step = step
+        # None once the handshake is over: the secrets of its steps must not outlive it.
+        self._step: Step | None = step
+        self._kind: Kind | None = None
         self._got = bytearray()
         self._needed = step.needed(b"")
         self._output: list[bytes | bytearray] = [first] if first else []
@@ -114,7 +116,7 @@ class Connection:
     @property
     def kind(self) -> Kind | None:
         """``control`` or ``bulk``; None while an accepted connection has not told."""
-        return self._step.kind
+        return self._kind if self._step is None else self._step.kind
 
     @property
     def message_credit(self) -> int:
@@ -138,8 +140,8 @@ class Connection:
         view = memoryview(data).cast("B")
         try:
             while len(view) and self.state is not State.CLOSED:
-                if self.state is State.HANDSHAKE:
-                    view = self._gather(view)
+                if self._step is not None:
+                    view = self._gather(self._step, view)
                 else:
                     view = self._read_record(view)
         except RemoteProtocolError as error:
@@ -241,27 +243,28 @@ class Connection:
 
     # handshake
 
-    def _gather(self, data: memoryview) -> memoryview:
+    def _gather(self, step: Step, data: memoryview) -> memoryview:
         """Collect the step's next message; its length is known before it is taken."""
         count = min(self._needed - len(self._got), len(data))
         self._got += data[:count]
-        self._needed = self._step.needed(self._got)
+        self._needed = step.needed(self._got)
         if len(self._got) == self._needed:
             message = bytes(self._got)
             self._got.clear()
-            self._answer(message)
+            self._answer(step, message)
         return data[count:]
 
-    def _answer(self, message: bytes) -> None:
-        outcome = self._step.receive(message)
+    def _answer(self, step: Step, message: bytes) -> None:
+        outcome = step.receive(message)
         if outcome.send:
             self._output.append(outcome.send)
         if outcome.opened is not None:
             self._open(outcome.opened)
         else:
-            self._needed = self._step.needed(b"")
+            self._needed = step.needed(b"")
 
     def _open(self, opened: Opened) -> None:
+        self._forget_step()
         bulk = self.kind == "bulk"
         self._sealer = opened.sealer
         self._reader = RecordReader(opened.opener, MAX_BULK_SEALED if bulk else MAX_CONTROL_SEALED)
@@ -273,6 +276,9 @@ class Connection:
             self._events.append(events.SessionEstablished(opened.session))
         else:
             self._events.append(events.BulkJoined(opened.session_id))
+
+    def _forget_step(self) -> None:
+        self._kind, self._step = self.kind, None
 
     # records and frames
 
@@ -376,6 +382,7 @@ class Connection:
         else:
             self._output.clear()
         self._got.clear()
+        self._forget_step()
         self.state = State.CLOSED
 
 

@@ -47,17 +47,23 @@ class Endpoint:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BulkSecret:
     """What a session's bulk connection is joined with. ``suite`` is the wire number.
 
     ``initiator`` says whether we initiated the session: its initiator dials, the other accepts.
+    ``secret`` is None once the connection has joined: whoever took it then could read the bulk
+    connection from its beginning, whatever key updates have come since.
     """
 
     session_id: bytes
     suite: int
     initiator: bool
-    secret: bytes = field(repr=False)
+    secret: bytes | None = field(repr=False)
+
+    def forget(self) -> None:
+        """Give the secret up."""
+        self.secret = None
 
 
 @dataclass(frozen=True)

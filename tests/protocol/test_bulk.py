@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -132,15 +133,52 @@ def test_copied_b1_does_not_take_the_place_of_the_session() -> None:
 
 def test_replayed_join_of_an_earlier_connection_is_refused() -> None:
     pair = bulk_pair()
+    waiting = {session_id: replace(bulk) for session_id, bulk in pair.sessions.items()}
     b1 = taken(pair.initiator)
     pair.responder.receive_data(b1)
     pair.initiator.receive_data(taken(pair.responder))
     b3 = taken(pair.initiator)
     pair.responder.receive_data(b3)
-    again = accepting(pair.sessions)
+    again = accepting(waiting)
     again.receive_data(b1)
     with pytest.raises(BulkJoinError):
         again.receive_data(b3)
+
+
+def test_join_forgets_the_secret_on_both_sides() -> None:
+    control = open_pair()
+    assert control.initiator.session is not None
+    assert control.responder.session is not None
+    ours, theirs = control.initiator.session.bulk, control.responder.session.bulk
+    sessions = {theirs.session_id: theirs}
+    pair = Pair(Connection.dial_bulk(ours), accepting(sessions), sessions)
+    late, overtaken = Connection.dial_bulk(ours), accepting(sessions)
+    overtaken.receive_data(taken(late))
+    b2 = taken(overtaken)
+    assert len(b2) == B2_SIZE
+    pair.heard()
+    assert pair.initiator.state is State.OPEN
+    assert pair.responder.state is State.OPEN
+    assert (ours.secret, theirs.secret) == (None, None)
+    with pytest.raises(LocalProtocolError, match="has had"):
+        Connection.dial_bulk(ours)
+    with pytest.raises(BulkJoinError, match="has had"):
+        late.receive_data(b2)
+
+
+def test_session_has_one_bulk_connection_in_its_life() -> None:
+    first, second, third = (bulk_pair(control_pair()) for _ in range(3))
+    second.responder = accepting(first.sessions)
+    second.responder.receive_data(taken(second.initiator))
+    second.initiator.receive_data(taken(second.responder))
+    first.heard()
+    assert first.responder.state is State.OPEN
+    with pytest.raises(BulkJoinError, match="waits no longer"):
+        second.responder.receive_data(taken(second.initiator))
+    listener = accepting(first.sessions)
+    with pytest.raises(SilentRejectError, match="no session"):
+        listener.receive_data(taken(third.initiator))
+    assert_dead_and_silent(listener)
 
 
 def test_session_that_was_joined_meanwhile_is_refused() -> None:

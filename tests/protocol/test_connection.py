@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gc
 import tracemalloc
+import weakref
+from collections.abc import Callable
 
 import pytest
 from protocol_pair import (
@@ -614,3 +617,25 @@ def test_hello_crosses_with_optional_fields() -> None:
     (received,) = pair.heard()[0]
     assert isinstance(received, MessageReceived)
     assert received.message == hello
+
+
+@pytest.mark.parametrize("make", [fresh_pair, bulk_pair])
+def test_secrets_of_the_handshake_end_with_it(make: Callable[[], Pair]) -> None:
+    pair = make()
+    steps = [weakref.ref(side._step) for side in (pair.initiator, pair.responder)]
+    pair.exchange()
+    gc.collect()
+    assert [step() for step in steps] == [None, None]
+    assert pair.initiator.state is pair.responder.state is State.OPEN
+    assert pair.initiator.kind is not None
+    assert pair.initiator.kind == pair.responder.kind
+
+
+def test_secrets_of_a_failed_handshake_end_with_it() -> None:
+    pair = fresh_pair()
+    step = weakref.ref(pair.initiator._step)
+    with pytest.raises(TruncatedError):
+        pair.initiator.receive_eof()
+    gc.collect()
+    assert step() is None
+    assert pair.initiator.kind == "control"

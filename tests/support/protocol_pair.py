@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from qrfld.crypto.identity import Identity, NodeId
@@ -89,13 +89,16 @@ def open_pair(**options: object) -> Pair:
 
 
 def bulk_pair(control: Pair | None = None) -> Pair:
-    """A bulk connection about to be joined to an open session."""
+    """A bulk connection about to be joined to an open session.
+
+    A join forgets its secret: here a copy, so that a session of tests can be joined again.
+    """
     control = control or open_pair()
     assert control.initiator.session is not None
     assert control.responder.session is not None
-    sessions = {control.responder.session.session_id: control.responder.session.bulk}
+    sessions = {control.responder.session.session_id: replace(control.responder.session.bulk)}
     return Pair(
-        Connection.dial_bulk(control.initiator.session.bulk),
+        Connection.dial_bulk(replace(control.initiator.session.bulk)),
         Connection.accept(endpoint("bob"), sessions, None),
         sessions,
     )
