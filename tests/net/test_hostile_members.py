@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -414,28 +415,31 @@ async def test_member_that_asks_and_never_reads_makes_us_hold_little(
         assert not served.closed.is_set()
 
 
-async def test_supplier_of_tiny_chunks_is_held(federation: Federation) -> None:
+async def test_supplier_of_tiny_chunks_is_held_while_the_disk_is_slow(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "BULK_READ_BUFFER", link.READ_BUFFER)
     async with infiltrated(federation) as rogue:
-        served, size = rogue.served, 8_000_000
-        fetch = rogue.fetch(os.urandom(32), size)
+        served, loop, disk = rogue.served, asyncio.get_running_loop(), threading.Event()
+        fetch = rogue.fetch(os.urandom(32), 8_000_000)
         await until("asked", lambda: served.incoming)
+        (source,) = served.incoming.values()
+        busy = [loop.run_in_executor(None, disk.wait) for _ in range(64)]  # all there are
         pieces = (
-            b"".join(rogue.bulk.sealed(Chunk(2, at, False, b"x")) for at in range(n, n + 1000))
-            for n in range(0, 40_000, 1000)
+            b"".join(rogue.bulk.sealed(Chunk(2, at, False, b"x")) for at in range(n, n + 500))
+            for n in range(0, 2_500, 500)
         )
         flood = asyncio.create_task(rogue.bulk.flood(pieces))
-        most = 0
-        bulk = served.bulk
-        assert bulk is not None
-        while not flood.done():
-            most = max(most, *(s.queue.qsize() for s in served.incoming.values()), 0)
-            if bulk.bytes_received > 300_000:
-                break
-            await asyncio.sleep(0.001)
-        # A full read buffer of the smallest records, and what waited before.
-        assert most < link.BULK_READ_BUFFER // 34 + session.MAX_WAITING_CHUNKS
+        try:
+            await until("held", lambda: served.bulk is not None and served.bulk.held)
+            await until("all is sent or stuck", lambda: flood.done())
+            # A full read buffer of the smallest records, and what waited before.
+            assert source.queue.qsize() < link.BULK_READ_BUFFER // 34 + session.MAX_WAITING_CHUNKS
+        finally:
+            disk.set()
+        await asyncio.gather(*busy)
+        await until("the rest came", lambda: served.bulk is not None and not served.bulk.held)
         fetch.cancel()
-        flood.cancel()
         await asyncio.gather(fetch, flood, return_exceptions=True)
         await until("given up", lambda: not served.incoming)
 

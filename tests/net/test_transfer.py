@@ -11,6 +11,8 @@ from mesh import Federation, MeshNode, until
 from qrfld.crypto.identity import NodeId
 from qrfld.errors import QrfldError
 from qrfld.net.errors import TransferError
+from qrfld.net.limits import DOWNLOADS
+from qrfld.protocol.errors import ErrorCode
 from qrfld.protocol.tensors import blob_hash
 from qrfld.store.errors import BlobMismatchError, DiskFullError
 
@@ -132,3 +134,25 @@ async def test_blob_that_is_here_is_not_asked_for(federation: Federation) -> Non
     assert (await b.peers.fetch(a.identity.node_id, blob, 4)).read_bytes() == b"here"
     with pytest.raises(TransferError, match="no session"):
         await b.peers.fetch(NodeId(bytes(32)), bytes(32), 4)
+
+
+async def test_same_blob_asked_for_too_often_is_rationed_and_others_are_not(
+    federation: Federation,
+) -> None:
+    a, b = await pair(federation)
+    often, once = a.blobs.put_bytes(b"often"), a.blobs.put_bytes(b"once!")
+    node = a.identity.node_id
+    for _ in range(int(DOWNLOADS.burst)):
+        await b.peers.fetch(node, often, 5)
+        b.blobs.remove(often)
+    with pytest.raises(TransferError, match=f"code {ErrorCode.RATE_LIMITED:d}"):
+        await b.peers.fetch(node, often, 5)
+    assert (await b.peers.fetch(node, once, 5)).read_bytes() == b"once!"
+
+
+async def test_many_different_blobs_in_a_row_are_not_rationed(federation: Federation) -> None:
+    a, b = await pair(federation)
+    for number in range(100):
+        data = number.to_bytes(4)
+        blob = a.blobs.put_bytes(data)
+        assert (await b.peers.fetch(a.identity.node_id, blob, 4)).read_bytes() == data
