@@ -18,6 +18,7 @@ from qrfld.net.admission import Issuer
 from qrfld.net.listener import Listener
 from qrfld.net.local_addresses import advertised
 from qrfld.net.members import Members
+from qrfld.net.offers import Offers
 from qrfld.net.peers import Peers
 from qrfld.net.transfer import Transfers
 from qrfld.paths import Paths
@@ -78,7 +79,11 @@ class Daemon:
         await members.load()
         self.issuer = Issuer(self.identity, genesis_bytes, members, self.database)
         limits = self.config.limits
-        self.peers = Peers(endpoint, members, Transfers(self.blobs), self.issuer, limits.sessions)
+        offers = Offers()
+        transfers = Transfers(self.blobs, offers.allows)
+        self.peers = Peers(
+            endpoint, members, transfers, self.issuer, limits.sessions, offers=offers
+        )
         self.run_node = self._run_node()
         self.runs = Runs(self.run_node)
         self.listener = Listener(

@@ -65,7 +65,13 @@ def origin(address: str) -> str:
 ACCEPT = Rate(burst=64, per_second=16)
 REFUSED_JOINS = Rate(burst=5, per_second=5 / 60)
 REFUSED_UPDATES = Rate(burst=10, per_second=10 / 60)
-DOWNLOADS = Rate(burst=60, per_second=60 / 60)
+#: How often one member gets the same blob. Each is wanted once, or again after a broken transfer;
+#: a run of quick rounds asks for many different ones.
+DOWNLOADS = Rate(burst=12, per_second=12 / 60)
+#: Runs that one member may offer; each is remembered.
+OFFERS = Rate(burst=60, per_second=1 / 60)
+#: How often one member may ask for a blob that is not here.
+MISSES = Rate(burst=60, per_second=1)
 #: Messages of a member that made no sense: beyond this its session is closed.
 OFFENCES = Rate(burst=60, per_second=1)
 #: Digests answered to one member, and address records taken from one; sessions end rarely, and

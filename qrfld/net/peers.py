@@ -33,6 +33,7 @@ from qrfld.net.gossip import Gossip
 from qrfld.net.limits import OFFENCES, RateLimiter
 from qrfld.net.link import Link
 from qrfld.net.members import Members
+from qrfld.net.offers import Offers
 from qrfld.net.reaching import Reaching
 from qrfld.net.session import Session
 from qrfld.net.timing import DEFAULT, Timing
@@ -71,6 +72,7 @@ class Peers:
     issuer: Issuer
     max_sessions: int
     timing: Timing = DEFAULT
+    offers: Offers = field(default_factory=Offers)
     sessions: dict[NodeId, Session] = field(default_factory=dict)
     bulk_secrets: dict[bytes, BulkSecret] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
@@ -151,6 +153,14 @@ class Peers:
         if session is None:
             raise TransferError(f"no session with {node.short} to fetch a blob from")
         return await self.transfers.fetch(session, blob, size)
+
+    def offer(self, blob: bytes, nodes: Iterable[NodeId]) -> None:
+        """Let members read one of our blobs; nobody reads one that was not offered."""
+        self.offers.offer(blob, nodes)
+
+    def withdraw(self, blob: bytes) -> None:
+        """Let nobody read a blob any more."""
+        self.offers.withdraw(blob)
 
     def label(self, node: NodeId) -> str:
         """How logs name a node."""

@@ -1,21 +1,22 @@
 """Blobs between peers: one side asks by hash, the other sends within the credit it is given.
 
-The hash is the capability: a node serves any blob it holds to any admitted peer that can name it.
-The receiver knows the size beforehand, so a peer can never make it hold more, and the blob becomes
-visible only when size and hash are right. Disk work runs in threads; chunks in flight are bounded
-by `WINDOW`. A transfer lasts as long as somebody waits for it, and only while it moves.
+A member reads what it was offered (`offers`), nothing else. The receiver knows the size beforehand,
+so a peer can never make it hold more, and the blob becomes visible only when size and hash are
+right. Disk work runs in threads; chunks in flight are bounded by `WINDOW`. A transfer lasts as long
+as somebody waits for it, and only while it moves.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from qrfld.crypto.identity import NodeId
 from qrfld.net.errors import TransferError
-from qrfld.net.limits import DOWNLOADS, RateLimiter
+from qrfld.net.limits import DOWNLOADS, MISSES, RateLimiter
 from qrfld.net.link import Link
 from qrfld.net.session import OutgoingStream, Session
 from qrfld.protocol.errors import ErrorCode
@@ -40,9 +41,11 @@ class _Fetch:
 class Transfers:
     """Serves and fetches blobs; one for the whole node."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, may_read: Callable[[NodeId, bytes], bool]) -> None:
         self._blobs = blobs
+        self._may_read = may_read
         self._downloads = RateLimiter(DOWNLOADS)
+        self._misses = RateLimiter(MISSES)
         self._fetching: dict[tuple[NodeId, bytes, int], _Fetch] = {}
 
     def local(self, blob: bytes) -> Path | None:
@@ -136,13 +139,24 @@ class Transfers:
                 out = session.outgoing[request.stream]
                 group.create_task(self._send(session, out))
 
+    def _may_ask(self, node: NodeId, blob: bytes, *, here: bool) -> bool:
+        now = asyncio.get_running_loop().time()
+        if here:
+            return self._downloads.allow((node, blob), now)
+        return self._misses.allow(node, now)
+
     async def _send(self, session: Session, out: OutgoingStream) -> None:
         stream, blob = out.request.stream, out.request.blob
         try:
-            now = asyncio.get_running_loop().time()
-            if not self._downloads.allow(session.node_id, now):
+            # Not found and not allowed look the same: who may not read learns nothing.
+            here = (
+                self._may_read(session.node_id, blob)
+                and self._blobs.has(blob)
+                and out.request.offset <= self._blobs.size(blob)
+            )
+            if not self._may_ask(session.node_id, blob, here=here):
                 self._reset(session, stream, ErrorCode.RATE_LIMITED)
-            elif not self._blobs.has(blob) or out.request.offset > self._blobs.size(blob):
+            elif not here:
                 self._reset(session, stream, ErrorCode.NOT_FOUND)
             elif session.bulk is not None:
                 with await asyncio.to_thread(self._blobs.open, blob) as file:

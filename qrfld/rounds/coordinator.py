@@ -148,6 +148,7 @@ class Coordinator:
         order = round_.order
         model, suspected = await self._mix(round_, order)
         round_.candidate = model
+        node.mesh.offer(model, ledger.members)
         await self._score(round_)
         round_.shut()
         traffic = node.mesh.total_traffic()
@@ -185,6 +186,7 @@ class Coordinator:
                 round_.accepted[NodeId(row.node_id)] = open_signed(
                     UpdateStatement, row.statement, kind=Kind.UPDATE, signer=identity
                 )
+        node.mesh.offer(base, ledger.members)
         self._open = round_
         return round_
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -59,6 +59,12 @@ class Mesh(Protocol):
 
     async def broadcast(self, nodes: list[NodeId], message: Message) -> None:
         """Send one message to many."""
+
+    def offer(self, blob: bytes, nodes: Iterable[NodeId]) -> None:
+        """Let members read one of our blobs; nobody reads one that was not offered."""
+
+    def withdraw(self, blob: bytes) -> None:
+        """Let nobody read a blob any more."""
 
     async def fetch(self, node: NodeId, blob: bytes, size: int) -> Path:
         """Bring a blob here."""

@@ -49,4 +49,5 @@ async def discard(node: Node, blobs: set[bytes]) -> None:
     for row in await node.database.newest_records(MODELS_KEPT):
         needed.add(read_record(row.record).model)
     for blob in blobs - needed:
+        node.mesh.withdraw(blob)
         await asyncio.to_thread(node.blobs.remove, blob)

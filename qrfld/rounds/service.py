@@ -11,6 +11,7 @@ from qrfld.crypto.identity import NodeId
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import open_signed
 from qrfld.errors import QrfldError
+from qrfld.net.limits import OFFERS, RateLimiter
 from qrfld.protocol.messages import (
     Evaluate,
     Evaluation,
@@ -68,6 +69,8 @@ class Runs:
         self._active: dict[bytes, ActiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._refusals: dict[bytes, str] = {}
+        self._answering: set[tuple[NodeId, bytes]] = set()
+        self._offers = RateLimiter(OFFERS)
         self._starting = asyncio.Lock()
         self._started = asyncio.Event()
         self._hear(RunOffer, self._hear_offer)
@@ -233,6 +236,9 @@ class Runs:
         identity = self._node.mesh.identity_of(node)
         if identity is None:
             return
+        if not self._offers.allow(node, asyncio.get_running_loop().time()):
+            self._refuse(run, "too many runs offered")
+            raise RunRefusedError(f"{self._node.mesh.label(node)} offers too many runs")
         ledger = Ledger.open(message.config, identity, self._node.federation)
         try:
             self._check_share(ledger)
@@ -326,7 +332,17 @@ class Runs:
             active.hear_evaluation(node, message)
 
     async def _hear_sync(self, node: NodeId, message: RunSync) -> None:
-        await answer(self._node, node, message)
+        # Beside the reading of the member's messages: it may give credit for the records slowly,
+        # and two nodes that owe each other many would otherwise wait for each other.
+        if (node, message.run) not in self._answering:
+            self._answering.add((node, message.run))
+            self._spawn(self._answer(node, message))
+
+    async def _answer(self, node: NodeId, message: RunSync) -> None:
+        try:
+            await answer(self._node, node, message)
+        finally:
+            self._answering.discard((node, message.run))
 
     def _coordinated(self, run: bytes) -> Coordinator | None:
         active = self._active.get(run)

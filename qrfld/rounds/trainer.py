@@ -178,11 +178,13 @@ class Trainer:
         node, run = self._node, self._ledger.run
         own = await node.database.own_update(run, message.round, message.model)
         if own is not None and node.blobs.has(own.update_hash):
+            node.mesh.offer(own.update_hash, [self.coordinator])
             return own.statement
         base = await self._fetch(message.model, message.model_bytes)
         trained = await self._worker.train(base, self._context(message.round))
         statement, update = await self._sign(message, trained)
         await node.database.save_own_update(run, message.round, message.model, statement, update)
+        node.mesh.offer(update, [self.coordinator])
         log.info("round %d: trained on %d samples", message.round, trained.samples)
         return statement
 

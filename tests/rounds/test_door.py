@@ -11,6 +11,7 @@ import pytest
 from run_sites import Puppet, World
 
 from qrfld.crypto.identity import Identity
+from qrfld.net.errors import TransferError
 from qrfld.protocol.messages import (
     RoundStart,
     RunEnd,
@@ -67,6 +68,20 @@ async def test_unusable_update_is_refused_and_named_and_leaves_nothing(
     asyncio.get_running_loop().create_task(a.score(site))
     record = await b.takes_part(site)
     assert world.verdicts(record) == {"c": "used", "p0": "refused", "p1": "used"}
+
+
+async def test_update_let_in_is_read_by_no_other_member(world: World) -> None:
+    """The record names every update; a member that asks for another's learns nothing."""
+    site, (a, b) = await world.cast()
+    await site.start(rounds=1, quorum=2)
+    start = await a.hears(RoundStart)
+    receipt = await a.receipt(site, a.update(start))
+    assert receipt.accepted
+    assert site.blobs.has(receipt.update)
+    size = site.blobs.size(receipt.update)
+    with pytest.raises(TransferError):
+        await b.mesh.fetch(site.id, receipt.update, size)
+    assert (await b.mesh.fetch(site.id, start.model, start.model_bytes)).exists()
 
 
 async def test_update_that_leads_the_model_out_of_float32_is_refused(world: World) -> None:

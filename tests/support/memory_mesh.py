@@ -8,7 +8,7 @@ up or down as the test says, and a node can be made to keep its blobs to itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from qrfld.crypto.identity import NodeId, PublicIdentity
 from qrfld.errors import QrfldError
 from qrfld.net.errors import TransferError
+from qrfld.net.offers import Offers
 from qrfld.protocol.messages import Message, decode_message
 from qrfld.store.blobs import Blobs
 
@@ -73,6 +74,9 @@ class MemoryMesh:
         #: A node that serves no blob while this is clear.
         self.serving = asyncio.Event()
         self.serving.set()
+        #: Who may read what; a generous node lets everybody read everything.
+        self.offers = Offers()
+        self.generous = False
         self._node_id = identity.node_id
         self._handlers: dict[type[Message], Callable[[NodeId, Any], Awaitable[None]]] = {}
         self._connected: list[Callable[[NodeId], Coroutine[None, None, None]]] = []
@@ -127,6 +131,12 @@ class MemoryMesh:
         for node in nodes:
             await self.send(node, message)
 
+    def offer(self, blob: bytes, nodes: Iterable[NodeId]) -> None:
+        self.offers.offer(blob, nodes)
+
+    def withdraw(self, blob: bytes) -> None:
+        self.offers.withdraw(blob)
+
     async def fetch(self, node: NodeId, blob: bytes, size: int) -> Path:
         if self.blobs.has(blob):
             return self.blobs.path(blob)
@@ -136,7 +146,8 @@ class MemoryMesh:
         writer = self.blobs.writer(blob, size)
         try:
             await source.serving.wait()
-            if not source.blobs.has(blob):
+            allowed = source.generous or source.offers.allows(self._node_id, blob)
+            if not allowed or not source.blobs.has(blob):
                 raise TransferError(f"{self.name(node)} does not send the blob")
             data = source.blobs.path(blob).read_bytes()
             self._traffic.received += len(data)

@@ -90,7 +90,9 @@ class Federation:
         members = Members(identity.node_id, self.id, self.genesis, database, bootstrap, lambda: NOW)
         endpoint = Endpoint(identity, self.id, self.genesis.suites)
         issuer = Issuer(identity, self.genesis_bytes, members, database)
-        peers = Peers(endpoint, members, Transfers(blobs), issuer, max_sessions, timing)
+        peers = Peers(
+            endpoint, members, Transfers(blobs, lambda *_: True), issuer, max_sessions, timing
+        )
         listener = Listener(
             endpoint, peers, max_handshakes=handshakes, handshake_seconds=handshake_seconds
         )

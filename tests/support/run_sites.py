@@ -243,6 +243,7 @@ class Puppet:
         self.identity = Identity.generate(1)
         self.blobs = storage(world.directory / name)
         self.mesh = MemoryMesh(world.network, self.identity, self.blobs)
+        self.mesh.generous = True
 
     @property
     def id(self) -> NodeId:
