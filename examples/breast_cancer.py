@@ -5,7 +5,9 @@ Every node needs this same file, ``pip install 'qrfld[data]'``, and a name for i
     [tasks]
     breast-cancer = "/path/to/breast_cancer.py:BreastCancer"
 
-Then any of them can start ``qrfl run start breast-cancer --rounds 10 --rule trimmed-mean``.
+A daemon reads that when it starts. Then, on any of them:
+
+    qrfl run start breast-cancer --rounds 10 --rule trimmed-mean
 
 The data is scikit-learn's copy of the Wisconsin diagnostic set: 569 real patients, 30 measurements
 each. The nodes of this example divide it among themselves; in earnest each would read a file of its

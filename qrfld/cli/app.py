@@ -7,8 +7,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 
@@ -36,6 +37,7 @@ Exit codes:
   3  the daemon is not running
   4  configuration
   5  identity, keystore, token or admission
+  130  interrupted by Ctrl-C
 
 Data goes to standard output, everything else to standard error. With --json
 standard output is one JSON object {"version": 1, ...}; after an error it is
@@ -43,7 +45,7 @@ standard output is one JSON object {"version": 1, ...}; after an error it is
 
 # Without a default of its own, typer (0.29) sends every command's --help flag through pydantic, and
 # loading that takes as long as all the rest of `qrfl status`.
-CONTEXT: Final = {"default_map": {"help": False}}
+CONTEXT: Final = {"default_map": {"help": False}, "help_option_names": ["--help", "-h"]}
 
 app = typer.Typer(
     name="qrfl",
@@ -112,6 +114,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         session, rest = hoist(argv)
         begin(session)
+        rest = ["version"] if rest == ["--version"] else rest
         code = typer.main.get_command(app).main(rest, prog_name="qrfl", standalone_mode=False)
     except QrfldError as error:
         _trace(session)
@@ -123,7 +126,7 @@ def run(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        return _unforeseen(session, error)
+        return _unforeseen(session, error, rest)
     return code if isinstance(code, int) else 0
 
 
@@ -149,12 +152,13 @@ def hoist(argv: Sequence[str]) -> tuple[Session, list[str]]:
     return Session(path, flags["--json"], flags["--verbose"]), [*rest, *words]
 
 
-def _unforeseen(session: Session, error: Exception) -> int:
-    """Report what typer found on the command line, or a bug of ours."""
+def _unforeseen(session: Session, error: Exception, words: Sequence[str]) -> int:
+    """Report what typer found on the command line ``words``, or a bug of ours."""
     # Where typer's own exceptions live has moved between its versions; what they share has not.
     if hasattr(error, "format_message") and hasattr(error, "show"):
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path} --help" if context else "qrfl --help"
+        _name_value(error, words)
         if not session.json:
             error.show()
             return int(getattr(error, "exit_code", UsageError.exit_code))
@@ -163,6 +167,16 @@ def _unforeseen(session: Session, error: Exception) -> int:
     text = f"{type(error).__name__}: {error}"
     hint = "this is a bug in qrfl: report it with the output of --verbose"
     return _report(session, INTERNAL, text, hint, QrfldError.exit_code)
+
+
+def _name_value(error: Any, words: Sequence[str]) -> None:
+    """Make typer's message about a value name that value, which it leaves out."""
+    options = getattr(getattr(error, "param", None), "opts", ())
+    pairs = [*pairwise(words), *(word.split("=", 1) for word in words if "=" in word)]
+    given = [value for option, value in pairs if option in options]
+    message = str(getattr(error, "message", "")).removeprefix("Value error, ")
+    if given and message:
+        error.message = message.partition(", unable")[0].replace("Input", repr(given[-1]), 1)
 
 
 def _report(session: Session, name: str, message: str, hint: str, code: int) -> int:

@@ -34,9 +34,13 @@ _ALIGNMENT: Final = 8
 
 def check_target(output: Path, *, force: bool) -> None:
     """Find out early that ``output`` cannot be written. OutputExistsError, OutputError."""
-    if output.is_dir() or not output.parent.is_dir():
-        what = "is a directory" if output.is_dir() else "lies in no directory"
-        raise OutputError(f"cannot write {output}: it {what}", hint="name another file")
+    if output.is_dir():
+        raise OutputError(f"cannot write {output}: it is a directory", hint="name a file in it")
+    if not output.parent.is_dir():
+        raise OutputError(
+            f"cannot write {output}: there is no directory {output.parent}",
+            hint="make it, or name another file",
+        )
     if output.exists() and not force:
         raise OutputExistsError(f"{output} exists already", hint="name another file, or --force")
 

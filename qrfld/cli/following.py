@@ -58,8 +58,9 @@ class Lines:
             typer.echo(run_view.round_line(done, shown["config"]["rounds"]))
             self._told = done["round"]
         if shown["state"] in run_view.OVER:
-            state, accuracy = run_view.state(shown), text.percent(shown["accuracy"])
-            typer.echo(text.printable(f"{state}, accuracy {accuracy}"))
+            found = shown["accuracy"]
+            accuracy = "" if found is None else f", accuracy {text.percent(found)}"
+            typer.echo(text.printable(f"{run_view.state(shown)}{accuracy}"))
         sys.stdout.flush()
 
 

@@ -66,6 +66,8 @@ def init(
     """
     if suite not in SUITES:
         raise UsageError(f"there is no suite {suite}", hint="choose --suite 1 or --suite 2")
+    _check_name("--federation", federation)
+    _check_own(name, listen, advertise)
     unlock = passphrases.unlock(prompt=passphrase, file=passphrase_file)
     from qrfld import api
 
@@ -79,7 +81,8 @@ def init(
         advertise=advertise or (),
     )
     _show(info)
-    current().note("\nNext: `qrfl up` starts the daemon, `qrfl token create` invites a member.")
+    up, invite = current().command("up"), current().command("token create")
+    current().note(f"\nNext: `{up}` starts the daemon, `{invite}` invites a member.")
 
 
 def join(
@@ -95,7 +98,8 @@ def join(
     The issuer's daemon must be running and reachable. A token is a secret: `-` reads it from
     standard input and keeps it out of the shell's history.
     """
-    given = sys.stdin.read(MAX_TOKEN_CHARACTERS) if token == "-" else token  # noqa: S105
+    _check_own(name, listen, advertise)
+    given = _read_token() if token == "-" else token  # noqa: S105
     unlock = passphrases.unlock(prompt=passphrase, file=passphrase_file)
     from qrfld import api
 
@@ -108,7 +112,7 @@ def join(
         advertise=advertise or (),
     )
     _show(info)
-    current().note("\nNext: `qrfl up` starts the daemon.")
+    current().note(f"\nNext: `{current().command('up')}` starts the daemon.")
 
 
 def show_id() -> None:
@@ -127,10 +131,11 @@ def create(
     ] = "1h",
 ) -> None:
     """Make a one-time token that lets one new member join."""
-    answer = current().call("token.create", expires_seconds=seconds(expires))
+    valid = seconds(expires)
+    answer = current().call("token.create", expires_seconds=valid)
     current().show(answer, answer["token"])
     current().note(
-        f"\nIt admits one member within {_remaining(answer['expires_at'])}; "
+        f"\nIt admits one member within {text.duration(valid)}; "
         "treat it as a password.\nOn the new machine: qrfl join TOKEN --name NAME"
     )
 
@@ -142,6 +147,34 @@ def list_tokens() -> None:
         answer,
         text.table(("TOKEN", "STATE", "EXPIRES IN", "REDEEMED BY"), map(_row, answer["tokens"])),
     )
+
+
+def _read_token() -> str:
+    """The first line of standard input; a person at a terminal is asked for it."""
+    if sys.stdin.isatty():
+        typer.echo("Token: ", err=True, nl=False)
+    return sys.stdin.readline(MAX_TOKEN_CHARACTERS)
+
+
+def _check_own(name: str | None, listen: str | None, advertise: list[str] | None) -> None:
+    """Refuse what cannot be written into a configuration, by the option that it came with."""
+    from qrfld.config import ConfigValueError, parse_address
+
+    if name:
+        _check_name("--name", name)
+    options = [("--listen", listen)] if listen else []
+    for option, address in [*options, *(("--advertise", one) for one in advertise or ())]:
+        try:
+            parse_address(address)
+        except ConfigValueError as error:
+            raise UsageError(f"{option}: {error.message}", hint=error.hint) from None
+
+
+def _check_name(option: str, name: str) -> None:
+    from qrfld.crypto.names import name_flaw
+
+    if flaw := name_flaw(name):
+        raise UsageError(f"{option}: {flaw}", hint="choose another")
 
 
 def _row(token: dict[str, Any]) -> tuple[str, str, str, str]:

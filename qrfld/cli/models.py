@@ -95,9 +95,10 @@ def find(models: list[Answer], model: str, run: str | None) -> Answer:
     else:
         matches = [m for m in of_run if m["hash"].startswith(model.lower())]
     if not matches:
-        where = f" of run {run}" if run else ""
+        what = "" if model == LATEST else f" {text.printable(model)}"
+        where = f" of run {text.printable(run)}" if run else ""
         raise ModelNotFoundError(
-            f"no model {text.printable(model)}{where} on this node",
+            f"no model{what}{where} on this node",
             hint="qrfl model list shows what there is",
         )
     if len(matches) > 1:

@@ -7,13 +7,14 @@ history, so there is no option that takes the passphrase itself.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
 
-from qrfld.errors import ConfigError, IdentityError
+from qrfld.errors import ConfigError, IdentityError, UsageError
 
 if TYPE_CHECKING:
     from qrfld.crypto.unlock import Passphrase
@@ -35,13 +36,15 @@ def find(
 ) -> str | None:
     """The passphrase: from ``file``, else from ``QRFLD_PASSPHRASE``, else asked if ``prompt``.
 
-    None when no way was chosen. Raises PassphraseFileError or EmptyPassphraseError.
+    None when no way was chosen. Raises PassphraseFileError or EmptyPassphraseError, or UsageError
+    when it should be asked for and nobody can be.
     """
     if file is not None:
         text = _first_line(file)
     elif VARIABLE in env:
         text = env[VARIABLE]
     elif prompt:
+        _check_terminal()
         text = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
     else:
         return None
@@ -61,6 +64,18 @@ def unlock(
     from qrfld.crypto.unlock import Passphrase
 
     return Passphrase(text)
+
+
+def _check_terminal() -> None:
+    """Find out whether there is a terminal to ask on; it need not be standard input."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "there is no terminal to ask for the passphrase on",
+                hint=f"name a file with --passphrase-file, or set {VARIABLE}",
+            ) from None
 
 
 def _first_line(file: Path) -> str:

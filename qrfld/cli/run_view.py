@@ -14,13 +14,21 @@ from qrfld.cli.session import Answer
 
 SHORT: Final = 8  # characters of a run id that people see; commands take any unique beginning
 OVER: Final = frozenset({"finished", "stopped", "failed"})
-_RUN_HEAD: Final = ("RUN", "TASK", "RULE", "F", "STATE", "ROUND", "ACCURACY", "ROLE", "COORDINATOR")
+# The state stands last: it may be a sentence.
+_RUN_HEAD: Final = ("RUN", "TASK", "RULE", "F", "ROUND", "ACCURACY", "ROLE", "COORDINATOR", "STATE")
 _ROUND_HEAD: Final = ("ROUND", "ACCURACY", "LOSS", "TIME", "SENT", "RECEIVED", "SUSPECTS", "LATE")
 
 
 def in_order(peers: Sequence[Answer]) -> list[Answer]:
     """Peers as people look for them: the node itself, then by name."""
     return sorted(peers, key=lambda peer: (peer["state"] != "self", peer["name"], peer["id"]))
+
+
+def why_away(peer: Answer) -> str:
+    """Why there is no session with ``peer``, without the address that stands beside it."""
+    if peer["state"] in ("self", "connected"):
+        return ""
+    return str(peer["last_error"]).removeprefix(f"{peer['address']}: ")
 
 
 def summary(shown: Answer) -> Answer:
@@ -40,7 +48,8 @@ def one_line(run: Answer) -> str:
 def state(run: Answer) -> str:
     """What the run does now, or why it is over."""
     if run["state"] in OVER:
-        return f"{run['state']}: {run['reason']}" if run["reason"] else str(run["state"])
+        state, reason = str(run["state"]), str(run["reason"])
+        return reason if reason.startswith(state) else f"{state}: {reason}" if reason else state
     return str(run["phase"] or run["state"])
 
 
@@ -89,11 +98,11 @@ def _run_row(run: Answer) -> tuple[object, ...]:
         run["task"],
         run["rule"],
         run["f"],
-        state(run),
         f"{run['round']}/{run['rounds']}",
         text.percent(run["accuracy"]),
         run["role"],
         run["coordinator_name"],
+        state(run),
     )
 
 

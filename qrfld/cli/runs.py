@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from qrfld.cli import run_view
 from qrfld.cli.arguments import parameters
 from qrfld.cli.session import current
+from qrfld.errors import UsageError
 
 Run = Annotated[
     str, typer.Argument(metavar="[RUN]", help="The beginning of a run's id, or latest.")
@@ -17,7 +19,10 @@ Run = Annotated[
 
 def start(
     task: Annotated[
-        str, typer.Argument(help="A task's name, as every member's configuration knows it.")
+        str,
+        typer.Argument(
+            help="A task's name, as every member's configuration knows it, or FILE.py:CLASS."
+        ),
     ],
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="How many rounds.")] = 10,
     rule: Annotated[
@@ -29,13 +34,16 @@ def start(
             "--f",
             min=0,
             max=65_535,
-            help="How many malicious members to withstand. [default: the most the rule can]",
+            help="How many malicious members to withstand. "
+            "[default: a fifth of the members, at least one, as far as the rule can]",
         ),
     ] = None,
     quorum: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65_535, help="Updates that a round needs at least. [default: the daemon's]"
+            min=1,
+            max=65_535,
+            help="Updates that a round needs at least. [default: a majority, or more if --f does]",
         ),
     ] = None,
     deadline: Annotated[
@@ -60,7 +68,7 @@ def start(
     session = current()
     answer = session.call(
         "run.start",
-        task=task,
+        task=_task(task),
         rounds=rounds,
         rule=rule,
         f=f,
@@ -73,7 +81,10 @@ def start(
     if watch:
         _watch(answer["run"])
     else:
-        session.note(f"\nFollow it: qrfl run watch {answer['run'][: run_view.SHORT]}")
+        if not session.json:
+            session.note(f"\n{_terms(session.call('run.show', run=answer['run']))}")
+        follow = session.command(f"run watch {answer['run'][: run_view.SHORT]}")
+        session.note(f"Follow it: {follow}")
 
 
 def stop(run: Run = "latest") -> None:
@@ -81,7 +92,7 @@ def stop(run: Run = "latest") -> None:
 
     Its finished rounds and models stay.
     """
-    answer = current().call("run.stop", run=run)
+    answer = current().call("run.stop", run=_named(run))
     current().show(answer, f"run {answer['run']} stopped")
 
 
@@ -93,7 +104,7 @@ def list_runs() -> None:
 
 def show(run: Run = "latest") -> None:
     """Show a run: settings, rounds, suspects."""
-    answer = current().call("run.show", run=run)
+    answer = current().call("run.show", run=_named(run))
     current().show(answer, run_view.details(answer))
 
 
@@ -103,7 +114,31 @@ def watch(run: Run = "latest") -> None:
     Ctrl-C leaves it running. The exit code is 1 when the run does not finish. With --json: one
     object a line, "event": "round" for each round, then "event": "end".
     """
-    _watch(run)
+    _watch(_named(run))
+
+
+def _task(task: str) -> str:
+    """A task's file as a path that the daemon, whose directory is another, understands too."""
+    file, separator, name = task.rpartition(":")
+    return f"{Path(file).absolute()}{separator}{name}" if separator and file else task
+
+
+def _named(run: str) -> str:
+    if not run:
+        raise UsageError("'' is no run", hint="name one by the beginning of its id, or latest")
+    return run
+
+
+def _terms(shown: dict[str, Any]) -> str:
+    """What the daemon has chosen for a run, and a warning when it withstands nobody."""
+    config = shown["config"]
+    said = (
+        f"{len(config['members'])} members, {config['rule']} with f = {config['f']}, "
+        f"quorum {config['quorum']}"
+    )
+    if config["f"] == 0:
+        said += "\nwarning: with f = 0 a single malicious member can ruin the result"
+    return said
 
 
 def _watch(run: str) -> None:

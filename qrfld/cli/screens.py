@@ -120,9 +120,8 @@ def rounds(finished: Sequence[Answer], *, most: int) -> RenderableType:
 def _state(peer: Answer) -> Text:
     state = str(peer["state"])
     style = _STATES.get(state, "")
-    if peer["last_error"] and state not in ("self", "connected"):
-        return safe(f"{state}: {peer['last_error']}", style)
-    return safe(state, style)
+    why = run_view.why_away(peer)
+    return safe(f"{state}: {why}" if why else state, style)
 
 
 def safe(value: str, style: str = "") -> Text:

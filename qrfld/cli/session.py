@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from qrfld.errors import DaemonNotRunningError
 from qrfld.paths import Paths
 
 if TYPE_CHECKING:
@@ -47,7 +50,27 @@ class Session:
 
     def call(self, method: str, **params: object) -> dict[str, Any]:
         """Ask the daemon. Raises DaemonNotRunningError, or the daemon's own error."""
-        return self.client.call(method, **params)
+        try:
+            return self.client.call(method, **params)
+        except DaemonNotRunningError as error:
+            error.hint = self._how_to_start()
+            raise
+
+    def command(self, words: str) -> str:
+        """``qrfl words``, as this node's commands are to be typed: with ``--home`` if it was given.
+
+        So that what a hint says can be copied, and never meets another node.
+        """
+        home = f"--home {shlex.quote(str(self.home))} " if self.home else ""
+        return f"qrfl {home}{words}"
+
+    def _how_to_start(self) -> str:
+        paths = self.paths
+        # Not Path.exists: that raises where this user may not look.
+        if any(map(os.path.exists, (paths.keystore, paths.database))):
+            return f"start it with: {self.command('up')}"
+        where = paths.state_directory
+        return f"there is no node in {where}: qrfl init or join makes one, --home names another"
 
     def show(self, data: Mapping[str, object], text: str) -> None:
         """Print the command's result on standard output, in the form that was asked for."""

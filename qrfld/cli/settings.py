@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,8 +84,15 @@ def version() -> None:
 def _flat(config: Mapping[str, Any]) -> str:
     return text.fields(
         {
-            f"{section}.{key}": value
-            for section, keys in config.items()
-            for key, value in keys.items()
+            f"{section}.{key}": _written(value)
+            for section, keys in sorted(config.items())
+            for key, value in sorted(keys.items())
         }
     )
+
+
+def _written(value: object) -> str:
+    """A setting as one would write it; text without quotes, unless there is none."""
+    if value is None:
+        return "unset"
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

@@ -42,7 +42,7 @@ def status(
 def peers() -> None:
     """List the members and how they are reached."""
     answer = current().call("peers")
-    head = ("NAME", "NODE", "STATE", "ADDRESS", "RTT", "SENT", "RECEIVED", "SUITE")
+    head = ("NAME", "NODE", "STATE", "ADDRESS", "RTT", "SENT", "RECEIVED", "SESSION")
     current().show(answer, text.table(head, map(_row, run_view.in_order(answer["peers"]))))
 
 
@@ -76,16 +76,13 @@ def as_text(answer: Answer) -> str:
 
 def _row(peer: Answer) -> tuple[str, ...]:
     rtt = peer["rtt_ms"]
-    state = peer["state"]
-    if peer["last_error"] and state not in ("self", "connected"):
-        state = f"{state}: {peer['last_error']}"
     return (
         peer["name"],
         peer["short"],
-        state,
+        peer["state"],
         peer["address"] or "-",
         "-" if rtt is None else f"{rtt:.1f} ms",
         text.amount(peer["bytes_sent"]),
         text.amount(peer["bytes_received"]),
-        peer["suite"] or "-",
+        peer["suite"] or run_view.why_away(peer) or "-",
     )

@@ -18,6 +18,8 @@ ROUNDS_SHOWN: Final = 10
 AWAY: Final = "the daemon is not running; waiting for it (qrfl up starts it, Ctrl-C leaves)"
 # Lines of the status screen that are not peers: header, warnings, run, foot, heads.
 _OTHER_LINES: Final = 14
+# Lines of the run screen that are not rounds: heads, panel, the daemon's absence, the cursor.
+_AROUND_ROUNDS: Final = 8
 
 
 class Screen:
@@ -56,7 +58,7 @@ class RunScreen(Screen):
         self._latest = shown or self._latest
         parts: list[RenderableType] = []
         if self._latest is not None:
-            parts += run_parts(self._latest, self.console.width)
+            parts += run_parts(self._latest, *self.console.size)
         if shown is None:
             parts.append(Text(AWAY, style="yellow"))
         self.draw(Group(*parts))
@@ -100,11 +102,12 @@ class StatusScreen(Screen):
         return self._curve[1]
 
 
-def run_parts(shown: Answer, width: int) -> list[RenderableType]:
-    """A shown run as its panel and its last rounds."""
+def run_parts(shown: Answer, width: int, height: int) -> list[RenderableType]:
+    """A shown run as its panel and as many of its last rounds as there is room for."""
     accuracies = [done["accuracy"] for done in shown["rounds"]]
     panel = screens.run(run_view.summary(shown), accuracies, width=width)
-    return [screens.rounds(shown["rounds"], most=ROUNDS_SHOWN), panel]
+    most = max(1, min(ROUNDS_SHOWN, height - _AROUND_ROUNDS))
+    return [screens.rounds(shown["rounds"], most=most), panel]
 
 
 def watch(session: Session) -> None:

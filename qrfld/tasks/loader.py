@@ -72,9 +72,10 @@ def _entry_point(name: str) -> EntryPoint:
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"installed are: {', '.join(sorted(known))}"
+    hint = f"did you mean {near[0]!r}?" if near else f"installed: {', '.join(sorted(known))}."
     raise TaskNotFoundError(
-        f"there is no task {name!r}", hint=f"{hint}; or give path/to/task.py:ClassName"
+        f"there is no task {name!r}",
+        hint=f"{hint} A file's task stands under [tasks], which the daemon reads when it starts",
     )
 
 

@@ -67,7 +67,7 @@ def test_error_without_json_leaves_standard_output_empty(qrfl: CommandLine) -> N
     done = qrfl("status")
     assert (done.code, done.out) == (3, "")
     assert "ctl.sock" in done.err
-    assert "qrfl up" in done.err
+    assert "qrfl init" in done.err
     assert "Traceback" not in done.err
 
 
@@ -110,8 +110,29 @@ def test_group_without_a_command_shows_help(qrfl: CommandLine, group: list[str])
 def test_help_documents_every_exit_code(qrfl: CommandLine) -> None:
     done = qrfl("--help")
     assert done.code == 0
-    for code in range(6):
+    for code in (*range(6), 130):
         assert f"\n    {code}  " in done.out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["run", "start", "digits", "--rounds", "many"], "'many' should be a valid integer"),
+        (["run", "start", "digits", "--rounds=0"], "'0' should be greater than or equal to 1"),
+        (["model", "export", "-o", "x", "--format", "onnx"], "'--format': 'onnx' is not one of"),
+    ],
+)
+def test_wrong_value_is_named_in_the_message(
+    qrfl: CommandLine, argv: list[str], message: str
+) -> None:
+    assert message in qrfl(*argv).err
+    assert message in qrfl("--json", *argv).json["error"]["message"]
+
+
+def test_habits_of_other_programs_work(qrfl: CommandLine) -> None:
+    assert qrfl("--version").out == qrfl("version").out
+    assert qrfl("--version", "--json").json == qrfl("version", "--json").json
+    assert qrfl("run", "start", "-h").out == qrfl("run", "start", "--help").out
 
 
 def test_bug_of_ours_is_one_line_unless_verbose(qrfl: CommandLine, daemon: FixtureDaemon) -> None:

@@ -128,7 +128,7 @@ def test_target_that_cannot_be_is_found_out_early(tmp_path: Path) -> None:
     exporting.check_target(tmp_path / "old.npz", force=True)
     with pytest.raises(OutputError, match="is a directory"):
         exporting.check_target(tmp_path, force=True)
-    with pytest.raises(OutputError, match="lies in no directory"):
+    with pytest.raises(OutputError, match="there is no directory"):
         exporting.check_target(tmp_path / "no" / "m.npz", force=False)
 
 

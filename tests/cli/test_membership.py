@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 from fixture_daemon import FixtureDaemon
+from terminal import Terminal
 
 from qrfld.crypto.identity import NodeId
 from qrfld.crypto.tokens import Token
@@ -46,10 +47,11 @@ def test_init_with_a_passphrase_file_makes_no_key_file(qrfl: CommandLine, tmp_pa
     ("arguments", "code"),
     [
         (["--suite", "3"], 2),
-        (["--listen", "nowhere"], 4),
-        (["--advertise", "host:99999"], 4),
-        (["--name", "evil\x1b[2J"], 4),
-        (["--name", "x" * 65], 4),
+        (["--federation", ""], 2),
+        (["--listen", "nowhere"], 2),
+        (["--advertise", "host:99999"], 2),
+        (["--name", "evil\x1b[2J"], 2),
+        (["--name", "x" * 65], 2),
         (["--passphrase-file", "/nonexistent"], 4),
     ],
 )
@@ -59,6 +61,7 @@ def test_init_that_cannot_be_leaves_no_node(
     done = qrfl("init", "--federation", "f", *arguments, "--json")
     assert done.code == code, done.err
     assert done.json["error"]["name"] != "internal"
+    assert arguments[0] in done.err
     assert qrfl("id").code == 5
     assert qrfl("init", "--federation", "f").code == 0  # the home is as good as new
 
@@ -88,6 +91,19 @@ def test_join_with_no_token_is_refused_by_name_and_makes_no_node(
     assert done.code == 5
     assert done.json["error"]["name"] == "token"
     assert qrfl("id").code == 5
+
+
+def test_join_of_a_person_at_a_terminal_asks_for_the_token_and_ends_with_the_line(
+    tmp_path: Path,
+) -> None:
+    with Terminal(["--home", str(tmp_path / "h"), "join", "-"]) as terminal:
+        terminal.until("Token: ")
+        terminal.type("nonsense\n")
+        assert terminal.end() == 5
+
+
+def test_next_command_is_one_that_reaches_this_node(qrfl: CommandLine) -> None:
+    assert f"`qrfl --home {qrfl.home} up`" in qrfl("init", "--federation", "f").err
 
 
 def token(expires_at: int) -> str:

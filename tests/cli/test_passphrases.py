@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,21 @@ def test_file_that_cannot_be_a_passphrase_is_refused(tmp_path: Path, content: by
         found(file)
     assert str(file) in caught.value.message
     assert caught.value.exit_code == 4
+
+
+def test_prompt_without_a_terminal_says_what_to_do_instead(tmp_path: Path) -> None:
+    words = ["--home", str(tmp_path), "init", "--federation", "f", "--passphrase"]
+    done = subprocess.run(
+        [sys.executable, "-m", "qrfld.cli", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert done.returncode == 2
+    assert "--passphrase-file" in done.stderr
+    assert "Warning" not in done.stderr
 
 
 def test_prompt_asks_twice_and_shows_nothing_that_is_typed(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ def test_one_line_before_the_first_round_has_no_accuracy() -> None:
     ("run", "state"),
     [
         (run_summary(state="failed", reason="quorum lost"), "failed: quorum lost"),
+        (run_summary(state="stopped", reason="stopped by its operator"), "stopped by its operator"),
         (run_summary(state="finished", phase="done"), "finished"),
         (run_summary(state="waiting", phase="waiting for bob"), "waiting for bob"),
     ],

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from command_line import CommandLine
 from fixture_daemon import RUN, FixtureDaemon, run_summary, shown_run
 
@@ -13,21 +16,53 @@ def test_start_sends_what_was_chosen_and_prints_the_id_alone(
     options = "--rounds 3 --rule median --f 1 --quorum 2 --deadline 5 --seed 9 --param alpha=0.5"
     done = qrfl("run", "start", "digits", *options.split(), "--param", "model=mlp")
     assert done.out == f"{RUN}\n"
-    assert daemon.asked == [
-        (
-            "run.start",
-            {
-                "task": "digits",
-                "rounds": 3,
-                "rule": "median",
-                "f": 1,
-                "quorum": 2,
-                "deadline_seconds": 5.0,
-                "seed": 9,
-                "params": {"alpha": 0.5, "model": "mlp"},
-            },
-        )
-    ]
+    assert daemon.asked[0] == (
+        "run.start",
+        {
+            "task": "digits",
+            "rounds": 3,
+            "rule": "median",
+            "f": 1,
+            "quorum": 2,
+            "deadline_seconds": 5.0,
+            "seed": 9,
+            "params": {"alpha": 0.5, "model": "mlp"},
+        },
+    )
+
+
+def test_start_tells_what_the_daemon_chose(qrfl: CommandLine, daemon: FixtureDaemon) -> None:
+    daemon.answers["run.start"] = {"run": RUN}
+    told = qrfl("run", "start", "digits").err
+    assert "1 members, trimmed-mean with f = 1, quorum 2\n" in told
+    assert f"qrfl --home {qrfl.home} run watch {RUN[:8]}" in told
+    assert "warning" not in told
+
+
+def test_start_that_withstands_nobody_warns(qrfl: CommandLine, daemon: FixtureDaemon) -> None:
+    daemon.answers["run.start"] = {"run": RUN}
+    shown = shown_run()
+    daemon.answers["run.show"] = {**shown, "config": {**shown["config"], "f": 0}}
+    done = qrfl("run", "start", "digits", "--rule", "multi-krum")
+    assert done.out == f"{RUN}\n"
+    assert "warning: with f = 0" in done.err
+
+
+def test_start_of_a_file_names_it_from_the_root(
+    qrfl: CommandLine, daemon: FixtureDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.answers["run.start"] = {"run": RUN}
+    monkeypatch.chdir(tmp_path)
+    qrfl("run", "start", "my/task.py:Mine", "--json")
+    assert daemon.asked[0][1]["task"] == f"{tmp_path}/my/task.py:Mine"
+
+
+@pytest.mark.parametrize("command", ["show", "stop", "watch"])
+def test_run_without_a_name_is_refused(
+    qrfl: CommandLine, daemon: FixtureDaemon, command: str
+) -> None:
+    assert qrfl("run", command, "").code == 2
+    assert daemon.asked == []
 
 
 def test_start_leaves_f_and_quorum_to_the_daemon(qrfl: CommandLine, daemon: FixtureDaemon) -> None:

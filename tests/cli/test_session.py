@@ -36,6 +36,24 @@ def test_call_without_a_daemon_says_so(tmp_path: Path) -> None:
         Session(tmp_path).call("status")
 
 
+def test_call_without_a_daemon_tells_how_to_start_this_one(tmp_path: Path) -> None:
+    (tmp_path / "identity.key").touch()
+    with pytest.raises(DaemonNotRunningError) as caught:
+        Session(tmp_path).call("status")
+    assert caught.value.hint == f"start it with: qrfl --home {tmp_path} up"
+
+
+def test_call_where_there_is_no_node_does_not_ask_to_start_it(tmp_path: Path) -> None:
+    with pytest.raises(DaemonNotRunningError) as caught:
+        Session(tmp_path).call("status")
+    assert f"there is no node in {tmp_path}" in caught.value.hint
+
+
+def test_command_names_the_home_that_was_given_quoted() -> None:
+    assert Session().command("up") == "qrfl up"
+    assert Session(Path("/a b")).command("up") == "qrfl --home '/a b' up"
+
+
 def test_call_survives_a_restart_of_the_daemon(qrfl: CommandLine, daemon: FixtureDaemon) -> None:
     session = Session(qrfl.home)
     assert session.call("status")["node"]["name"] == "alice"

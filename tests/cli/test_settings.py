@@ -30,6 +30,18 @@ def test_show_without_a_daemon_reads_file_and_environment(
     assert answer["source"] == str(file)
 
 
+def test_show_writes_what_is_empty_or_unset_so_that_it_is_seen(
+    qrfl: CommandLine, daemon: FixtureDaemon
+) -> None:
+    lab = {"attack": "", "attack_scale": None}
+    daemon.answers["config.show"] = {"config": {"lab": lab, "bootstrap": {"peers": ["a@b:1"]}}}
+    assert [line.split() for line in qrfl("config", "show").out.splitlines()] == [
+        ["bootstrap.peers", '["a@b:1"]'],
+        ["lab.attack", '""'],
+        ["lab.attack_scale", "unset"],
+    ]
+
+
 def test_show_with_a_daemon_asks_it(qrfl: CommandLine, daemon: FixtureDaemon) -> None:
     write(qrfl, "[listen]\nport = 7000\n")
     daemon.answers["config.show"] = {"config": {"listen": {"port": 6999}}}

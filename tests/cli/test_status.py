@@ -53,15 +53,16 @@ def test_watch_without_a_daemon_exits_3(qrfl: CommandLine) -> None:
 def test_peers_shows_a_row_each_and_why_one_is_away(
     qrfl: CommandLine, daemon: FixtureDaemon
 ) -> None:
-    away = peer(
-        "carol", "unreachable", rtt_ms=None, suite="", address="", last_error="connection refused"
-    )
+    error = "192.0.2.7:7483: connection refused"
+    away = peer("carol", "unreachable", rtt_ms=None, suite="", last_error=error)
     daemon.answers["peers"] = {"peers": [peer("bob"), away]}
     head, bob, carol = qrfl("peers").out.splitlines()
-    assert head.split() == ["NAME", "NODE", "STATE", "ADDRESS", "RTT", "SENT", "RECEIVED", "SUITE"]
+    heads = ["NAME", "NODE", "STATE", "ADDRESS", "RTT", "SENT", "RECEIVED", "SESSION"]
+    assert head.split() == heads
     assert "1.2 ms" in bob
     assert "123 kB" in bob
-    assert "unreachable: connection refused" in carol
+    assert carol.split()[2:4] == ["unreachable", "192.0.2.7:7483"]
+    assert carol.endswith("  connection refused")
     assert qrfl("peers", "--json").json["peers"][1] == away
 
 
