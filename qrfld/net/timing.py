@@ -22,7 +22,7 @@ class Timing:
     #: A transfer ends when nothing came, or no credit was given, for so long.
     stall: float = 15.0
     #: The side with the lower node ID dials first, the other so much later.
-    head_start: float = 2.0
+    head_start: float = 0.5
     #: The first and the longest pause between two attempts to reach a member (full jitter).
     backoff_first: float = 0.5
     backoff_most: float = 60.0
