@@ -150,7 +150,8 @@ def start_daemon(
     """
     if not any(file.exists() for file in (paths.config, paths.keystore, paths.database)):
         raise _nobody(paths)
-    command = [sys.executable, "-m", "qrfld.daemon"]
+    # -P: whatever lies in the directory that this is called in is not to be imported.
+    command = [sys.executable, "-P", "-m", "qrfld.daemon"]
     if paths.home is not None:
         command += ["--home", str(paths.home)]
     paths.create()

@@ -34,6 +34,17 @@ def test_daemon_goes_up_once_and_down_once(node: CommandLine) -> None:
     assert node("down").out == "daemon was not running\n"
 
 
+def test_up_in_a_directory_of_traps_imports_none_of_them(
+    node: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for trap in ("msgspec.py", "asyncio.py"):
+        (tmp_path / trap).write_text("raise SystemExit('a trap')")
+    (tmp_path / "qrfld").mkdir()  # as beside a clone
+    monkeypatch.chdir(tmp_path)
+    done = node("up", "--json")
+    assert done.code == 0, done.err
+
+
 def test_up_with_the_port_in_use_says_so_and_leaves_no_daemon(node: CommandLine) -> None:
     port = node("config", "show", "--json").json["config"]["listen"]["port"]
     with socket.create_server(("127.0.0.1", port)):

@@ -39,7 +39,7 @@ class DemoNode:
 
     def qrfl(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
         """Run a `qrfl` command on this node; returns its JSON. DemoError if it fails."""
-        command = [sys.executable, "-m", "qrfld.cli", "--json", "--home", str(self.home)]
+        command = [sys.executable, "-P", "-m", "qrfld.cli", "--json", "--home", str(self.home)]
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter and module
                 [*command, *arguments],
