@@ -45,6 +45,8 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; returns its exit code."""
     arguments = _parser().parse_args(argv)
+    # A shell's background job is born with SIGINT ignored; a daemon stops on it from the start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         paths = Paths(arguments.home)
         file = arguments.config or paths.config

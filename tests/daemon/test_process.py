@@ -440,6 +440,11 @@ def test_daemon_carries_no_training_library(running: TestNode) -> None:
         assert library not in mapped
 
 
+def owner(lock: Path) -> str:
+    """The pid in a lock file, "" while there is none."""
+    return lock.read_text().strip() if lock.exists() else ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_stops_the_daemon_in_order(number: signal.Signals, home: Path) -> None:
     node = TestNode("node", home, env=ANY_PORT)
@@ -467,11 +472,17 @@ def test_signal_during_the_start_leaves_a_home_that_starts(
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as a background job
     )
-    # The lock is taken, the passphrase is being stretched.
-    eventually("the lock is there", (asks / "qrfld.lock").exists)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    with process:
+        try:
+            # The lock is taken, the passphrase is being stretched.
+            ours = str(process.pid)
+            eventually("the lock is held", lambda: owner(asks / "qrfld.lock") == ours)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode in (0, 130, -signal.SIGTERM)
     assert "Traceback" not in said
     assert state(asks) == before
