@@ -45,8 +45,9 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; returns its exit code."""
     arguments = _parser().parse_args(argv)
-    # A shell's background job is born with SIGINT ignored; a daemon stops on it from the start.
+    # Until the event loop takes both over. A shell's background job is born ignoring SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop_early)
     try:
         paths = Paths(arguments.home)
         file = arguments.config or paths.config
@@ -67,6 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _stop_early(number: int, frame: object) -> None:
+    """End a start in order: what is open is closed on the way out. To stop is no failure."""
+    raise SystemExit(0)
 
 
 def _settings(file: Path) -> Config:
