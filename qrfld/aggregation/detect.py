@@ -17,7 +17,9 @@ import numpy as np
 from qrfld.aggregation.blocks import Updates
 from qrfld.aggregation.distances import centred_gram
 
-_FEWEST_ROWS = 3  # with two rows the median lies between them: both are equally far
+# Two rows are equally far from their median. Of three, one honest row with more data than the
+# others came to be above the threshold in every round of a long run on digits.
+_FEWEST_ROWS = 4
 
 
 def evidence(updates: Updates) -> list[float]:
@@ -34,7 +36,7 @@ def evidence(updates: Updates) -> list[float]:
 
 
 def suspects(updates: Updates, *, threshold: float = 3.0) -> list[int]:
-    """Indices of the rows whose `evidence` is above ``threshold``; none among fewer than 3 rows.
+    """Indices of the rows whose `evidence` is above ``threshold``; none among fewer than 4 rows.
 
     Raises UpdateShapeError, NonFiniteUpdateError.
     """

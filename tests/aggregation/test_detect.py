@@ -28,8 +28,10 @@ def test_suspects_follow_the_threshold() -> None:
     assert suspects(rows, threshold=3.0) == []
 
 
-def test_suspects_among_two_rows_are_none() -> None:
-    assert suspects(np.array([[0], [1e6]], np.float32)) == []
+def test_suspects_among_too_few_rows_are_none() -> None:
+    rows = np.array([[0], [1e6], [1], [2]], np.float32)
+    assert suspects(rows) == [1]
+    assert suspects(rows[:3]) == suspects(rows[:2]) == []
 
 
 def test_evidence_against_identical_rows_is_infinite() -> None:
