@@ -1,9 +1,13 @@
 """The daemon's side of a training process: start it, give it jobs, survive whatever it does.
 
 `Worker` starts its process with the first job and keeps it for the next ones. A job that takes too
-long, a process that dies or babbles, a caller that is cancelled: each time the whole process group
-is killed and awaited, what it half wrote is removed, and the next job finds a fresh process. One
-job runs at a time; others wait their turn.
+long, a process that dies or babbles: each time the whole process group is killed and awaited, what
+it half wrote is removed, and the next job finds a fresh process. One job runs at a time; others
+wait their turn.
+
+A caller that is cancelled while its job runs leaves the job to end by itself; its file is removed.
+Killing the process would make the next job pay for a new one, which takes seconds on a small board:
+a member whose rounds are shorter than that would never be in time again.
 """
 
 from __future__ import annotations
@@ -127,13 +131,17 @@ class Worker:
         return self._spool / f"{kind}-{secrets.token_hex(8)}"
 
     async def _run(self, job: Job, kind: type[R], output: Path | None) -> R:
-        async with self._turn:
-            try:
-                return await self._exchange(job, kind)
-            except BaseException:
-                if output is not None:
-                    _remove(output)
-                raise
+        await self._turn.acquire()
+        exchange = asyncio.create_task(self._exchange(job, kind))
+        exchange.add_done_callback(lambda _: self._turn.release())
+        try:
+            return await asyncio.shield(exchange)
+        except BaseException:
+            if output is not None and exchange.done():
+                _remove(output)
+            elif output is not None:
+                exchange.add_done_callback(lambda _: _remove(output))
+            raise
 
     async def _exchange(self, job: Job, kind: type[R]) -> R:
         result = await self._ask(job)

@@ -101,9 +101,7 @@ def test_coordinator_killed_and_restarted_resumes_the_run(nodes: list[TestNode])
 
 
 def test_trainer_that_stands_still_is_a_straggler_until_it_moves(nodes: list[TestNode]) -> None:
-    # A new round ends the training of the last one and its process; a deadline shorter than the
-    # start of a process on a busy machine would keep such a member late for ever.
-    run = start(nodes[3], rounds=40, deadline_seconds=8.0, params=QUICK)
+    run = start(nodes[3], rounds=40, deadline_seconds=2.0, params=QUICK)
     reaches(nodes[3], 1)
     stopped = nodes[1]
     assert stopped.process is not None

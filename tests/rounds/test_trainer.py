@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_sites import Puppet, Site, ThreadWorker, World
+from run_sites import PATIENCE, Puppet, Site, ThreadWorker, World
 from run_statements import FEDERATION, config, record, sealed
 from small_disks import filled, small_disk
 
@@ -153,6 +153,42 @@ def _first_line(fifo: Any) -> str:
     while not fifo.exists():
         pass
     return str(fifo.read_text())
+
+
+async def test_round_that_opens_during_training_is_trained_next_in_the_same_process(
+    world: World,
+) -> None:
+    """A process takes seconds to start: ending it with each round would make a member late always.
+
+    The rounds open while the process still loads the task, which is when it was ended for ever.
+    """
+    world.task.write_text(world.task.read_text() + SLOW_TO_LOAD)
+    one = await stage(world, Worker)
+    await one.open()
+    loads = one.world.directory / "loads"
+    async with asyncio.timeout(PATIENCE):
+        while not loads.exists():
+            await asyncio.sleep(0.01)
+    for late in (2, 3, 4):
+        await one.open(float(late), round=late)
+        await asyncio.sleep(0.05)
+    (one.world.directory / "go-on").touch()
+    assert (await one.update()).round == 4
+    assert len(loads.read_text().split()) == 1
+    await one.ask_score(5.0)
+    await one.puppet.hears(Evaluation)
+    assert list((one.site.home / "spool").iterdir()) == []
+
+
+SLOW_TO_LOAD = """
+
+import os, pathlib, time
+here = pathlib.Path(__file__).parent
+with (here / "loads").open("a") as loads:
+    loads.write(f"{os.getpid()}\\n")
+while not (here / "go-on").exists():
+    time.sleep(0.01)
+"""
 
 
 async def test_round_announced_again_gets_the_same_update_again(world: World) -> None:

@@ -201,7 +201,35 @@ async def test_killing_takes_the_processes_that_the_task_started(
         await job
 
 
-async def test_cancelled_caller_kills_the_job(make: Make, tmp_path: Path) -> None:
+async def test_job_whose_caller_left_ends_in_the_same_process_and_leaves_no_file(
+    make: Make, tmp_path: Path
+) -> None:
+    started, go_on = tmp_path / "started", tmp_path / "go_on"
+    os.mkfifo(started)
+    os.mkfifo(go_on)
+    worker = make(
+        "def train(self, model, context):\n"
+        f"    open({str(started)!r}, 'w').close(); open({str(go_on)!r}).close()\n"
+        "    return Training(model, 1, 1.0)"
+    )
+    model = await worker.init(CONTEXT)
+    pid = worker.pid
+    job = asyncio.create_task(worker.train(model, CONTEXT))
+    await wait_for(started)
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    given_up = asyncio.create_task(worker.train(model, CONTEXT))
+    await asyncio.sleep(0)
+    given_up.cancel()  # before its turn: it never begins
+    next_one = asyncio.create_task(worker.evaluate(model, CONTEXT))
+    await asyncio.to_thread(go_on.write_bytes, b"")
+    assert await next_one == Scores(0.75, 0.5, 20)
+    assert worker.pid == pid
+    assert list((tmp_path / "spool").iterdir()) == [model]
+
+
+async def test_closing_ends_a_job_whose_caller_left(make: Make, tmp_path: Path) -> None:
     started = tmp_path / "started"
     os.mkfifo(started)
     worker = make(on_evaluate(f"open({str(started)!r}, 'w').close(); time.sleep(600)"))
@@ -211,10 +239,10 @@ async def test_cancelled_caller_kills_the_job(make: Make, tmp_path: Path) -> Non
     assert worker.pid is not None
     wait = gone(worker.pid)
     job.cancel()
+    await worker.close()
+    assert await asyncio.to_thread(wait)
     with pytest.raises(asyncio.CancelledError):
         await job
-    assert await asyncio.to_thread(wait)
-    await still_works(worker, model)
 
 
 async def test_closed_worker_takes_no_job(make: Make) -> None:
