@@ -191,7 +191,7 @@ def test_spool_smaller_than_one_model_is_refused(write) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "host", ":1", "host:", "host:0", "host:65536", "host:99999999", "ho st:1", "a/b:1",
-     "[::1:1", "::1:1", "[x]:1", "host:+1", "host:\u0661", "-a:1",
+     "[::1:1", "::1:1", "[x]:1", "host:+1", "host:\u0661", "-a:1", "[fe80::1%eth0]:1",
      "a" * 250 + "!:1", "a.." * 50 + ":1", "a" * 254 + ":1", "a\n:1"],
 )  # fmt: skip
 def test_wrong_address_is_refused(write, address: str) -> None:
@@ -204,7 +204,7 @@ def test_wrong_address_is_refused(write, address: str) -> None:
 def test_addresses_are_read() -> None:
     assert parse_address("node-1.example.org:7483") == ("node-1.example.org", 7483)
     assert parse_address("10.0.0.1:1") == ("10.0.0.1", 1)
-    assert parse_address("[2001:DB8::1]:65535") == ("2001:db8::1", 65535)
+    assert parse_address("[2001:db8::1]:65535") == ("2001:db8::1", 65535)
     assert parse_peer("ABC-DEF@[::1]:5") == ("ABC-DEF", "::1", 5)
 
 

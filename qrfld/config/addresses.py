@@ -1,11 +1,12 @@
-"""``host:port`` and ``NODE-ID@host:port``, read strictly."""
+"""``host:port`` and ``NODE-ID@host:port`` in settings, read strictly."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from qrfld.config.errors import ConfigValueError
+from qrfld.crypto.addresses import split_address
+from qrfld.crypto.errors import CertificateError
 
 # Letters, digits, '-' and '_' in labels of at most 63 (RFC 1123 section 2.1, and what DNS serves).
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -15,20 +16,19 @@ _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 def parse_address(text: str) -> tuple[str, int]:
     """Return ``(host, port)`` of ``host:port`` or ``[IPv6]:port``; port 1 to 65535.
 
-    Raises ``ConfigValueError``.
+    What `split_address` reads, and of it only names that DNS can carry: a typing mistake is to be
+    noticed here, not when a peer dials. Raises ``ConfigValueError``.
     """
-    host, separator, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not separator or not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-        raise _wrong(text)
-    if bracketed:
-        try:
-            return str(ipaddress.IPv6Address(host[1:-1])), int(port)
-        except ValueError as error:
-            raise _wrong(text) from error
-    if not _HOST.fullmatch(host):
-        raise _wrong(text)
-    return host, int(port)
+    try:
+        host, port = split_address(text)
+    except CertificateError as error:
+        raise ConfigValueError(error.message, hint=error.hint) from error
+    if ":" not in host and not _HOST.fullmatch(host):
+        raise ConfigValueError(
+            f"{host[:80]!r} is not a host's name",
+            hint="labels of letters, digits, - and _ with one dot between them",
+        )
+    return host, port
 
 
 def parse_peer(text: str) -> tuple[str, str, int]:
@@ -41,9 +41,3 @@ def parse_peer(text: str) -> tuple[str, str, int]:
         raise ConfigValueError(f"{text!r} is not a peer", hint='write "NODE-ID@host:port"')
     host, port = parse_address(address)
     return node_id, host, port
-
-
-def _wrong(text: str) -> ConfigValueError:
-    return ConfigValueError(
-        f"{text!r} is not an address", hint='write "host:port", or "[IPv6]:port"'
-    )
