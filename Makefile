@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 USER_STAMP := $(VENV)/.installed-user
 DEV_STAMP := $(VENV)/.installed-dev
+JS := clients/javascript
+JS_STAMP := $(JS)/node_modules/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench docs clean
@@ -29,8 +31,9 @@ help:
 demo: $(USER_STAMP)
 	$(BIN)/qrfl demo $(DEMO_FLAGS)
 
-# Tests of one file stay in one worker: they share daemons and ports.
-test: $(DEV_STAMP)
+# Tests of one file stay in one worker: they share daemons and ports. Without npm, those of the
+# JavaScript client are skipped.
+test: $(DEV_STAMP) $(if $(shell command -v npm),$(JS_STAMP))
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile \
 	  --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE_FLOOR) $(TEST_FLAGS)
 
@@ -49,7 +52,7 @@ docs: $(DEV_STAMP)
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
 clean:
-	rm -rf $(VENV) build dist htmlcov *.egg-info .coverage .coverage.* \
+	rm -rf $(VENV) $(JS)/node_modules build dist htmlcov *.egg-info .coverage .coverage.* \
 	  .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find qrfld tests benchmarks docs examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -78,3 +81,8 @@ $(DEV_STAMP): pyproject.toml | $(BIN)/python
 	@echo 'Installing qrfld and its tools into $(VENV) (once; about a minute)'
 	@$(PIP) install -e '.[dev,data]'
 	@touch $@ $(USER_STAMP)
+
+$(JS_STAMP): $(JS)/package-lock.json
+	@echo 'Installing the packages of the JavaScript client (once; a few seconds)'
+	@npm --prefix $(JS) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
