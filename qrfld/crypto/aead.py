@@ -31,7 +31,7 @@ class Cipher:
     """One AEAD under one key. Never use a nonce twice."""
 
     def __init__(self, aead: Aead, key: Buffer) -> None:
-        data = exactly(f"{aead.label} key", key, AEAD_KEY_SIZE)
+        data = exactly("AEAD key", key, AEAD_KEY_SIZE)
         self.aead = aead
         self._cipher = AESGCM(data) if aead is Aead.AES_256_GCM else ChaCha20Poly1305(data)
 

@@ -70,7 +70,7 @@ def signature_sizes(name: str) -> SignatureSizes:
 
 def exactly(what: str, value: Buffer, size: int) -> bytes:
     """`value` as bytes, if it has `size` bytes; InvalidKeyError names `what` and both lengths."""
-    if not isinstance(value, bytes | bytearray | memoryview):
+    if not isinstance(value, Buffer):
         raise InvalidKeyError(f"{what} must be bytes, not {type(value).__name__}")
     data = bytes(value)
     if len(data) != size:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import Final, Literal
 
 from qrfld.crypto.errors import UnsupportedSuiteError
@@ -77,6 +78,7 @@ def suite(suite_id: int) -> Suite:
         ) from None
 
 
+@cache
 def from_wire(wire_id: int) -> tuple[Suite, Aead]:
     """The suite and AEAD of a 16-bit wire number; UnsupportedSuiteError if either is unknown."""
     try:

@@ -244,7 +244,10 @@ class Connection:
     # handshake
 
     def _gather(self, step: Step, data: memoryview) -> memoryview:
-        """Collect the step's next message; its length is known before it is taken."""
+        """Take the step's next message, whole if it is here; its length is known before."""
+        if not self._got and (size := step.needed(data)) <= len(data):
+            self._answer(step, bytes(data[:size]))
+            return data[size:]
         count = min(self._needed - len(self._got), len(data))
         self._got += data[:count]
         self._needed = step.needed(self._got)

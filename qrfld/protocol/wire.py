@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -170,13 +171,12 @@ def _count(m1: Buffer) -> int:
 
 
 def _offers(m1: Buffer) -> tuple[int, ...]:
-    ends = range(_OFFERS_AT, _OFFERS_AT + 2 * _count(m1), 2)
-    return tuple(int.from_bytes(m1[at : at + 2]) for at in ends)
+    return struct.unpack_from(f">{_count(m1)}H", m1, _OFFERS_AT)
 
 
 def _offered_suite(m1: Buffer) -> Suite:
     """The one suite whose KEM key M1 carries, with one or more AEADs."""
-    suite_ids = {offer & 0xFF for offer in _offers(m1)}
-    if len(suite_ids) != 1 or not suite_ids <= SUITES.keys():
-        raise SilentRejectError(f"offers of suites {sorted(suite_ids)}, not of one known suite")
-    return SUITES[suite_ids.pop()]
+    suite_id, *others = {offer & 0xFF for offer in _offers(m1)}
+    if others or suite_id not in SUITES:
+        raise SilentRejectError(f"offers of suites {[suite_id, *others]}, not of one known suite")
+    return SUITES[suite_id]
