@@ -46,6 +46,17 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "store/rows": "records without behaviour; the tests of the store meet each",
     "tasks/base": "an interface; the built-in task and the examples implement it",
     "tasks/process": "the running half of a worker; tests/tasks/test_pool.py kills it in every way",
+    **dict.fromkeys(
+        (
+            f"conformance/{name}"
+            for name in ("door", "initiation", "inside", "membership", "speaker", "verdict")
+        ),
+        "the tester's half of the protocol; tests/conformance/test_server.py speaks all of it",
+    ),
+    **dict.fromkeys(
+        (f"conformance/cases/{name}" for name in ("strangers", "first_message", "third_message")),
+        "the catalogue; tests/conformance/test_server.py runs each case, and mutants fail them",
+    ),
     "rounds/node": "an interface; the daemon and the tests of the rounds implement it",
 }
 #: Test files about something other than one module.

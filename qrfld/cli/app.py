@@ -14,6 +14,7 @@ from typing import Any, Final
 import typer
 
 from qrfld.cli import lifecycle, membership, models, runs, settings, status
+from qrfld.cli.conformance import conformance
 from qrfld.cli.demo.command import demo
 from qrfld.cli.session import JSON_VERSION, Session, begin
 from qrfld.errors import QrfldError, UsageError
@@ -79,6 +80,7 @@ def _build() -> None:
         ("id", membership.show_id),
         ("paths", settings.paths),
         ("demo", demo),
+        ("conformance", conformance),
         ("version", settings.version),
     ):
         app.command(name, epilog=EVERYWHERE, context_settings=CONTEXT)(function)

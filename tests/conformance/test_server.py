@@ -1,0 +1,124 @@
+"""The catalogue against our own node: it conforms, and a node with a check less does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mesh import FAST, Federation
+
+from qrfld.conformance import report, runner, server
+from qrfld.conformance.verdict import Result, TargetError, Verdict
+from qrfld.conformance.wire import Pace
+from qrfld.net.timing import Timing
+from qrfld.protocol import handshake, wire
+
+#: The recommended waits are awaited in the catalogue; nobody needs the real ones for that.
+QUICK = Timing(head_start=0.1, tick=0.1, silence=1.0, admission=1.0)
+FAST_ENOUGH = 1.5
+
+
+async def run(
+    federation: Federation,
+    *only: str,
+    timing: Timing = FAST,
+    prompt: float = FAST_ENOUGH,
+    token: bool = True,
+) -> list[Result]:
+    node = await federation.node("tested", timing=timing, handshake_seconds=2.0)
+    given = await federation.token(node) if token else None
+    pace = Pace(1_000, 1_000)
+    _, plans = await server.plans(node.address, given, None, prompt=prompt, pace=pace)
+    return [result async for result in runner.judge(runner.chosen(plans, only))]
+
+
+def broken(results: list[Result]) -> list[str]:
+    return [line for r in results if r.verdict is not Verdict.PASSED for line in report.lines(r)]
+
+
+async def test_our_node_keeps_every_rule_of_the_catalogue(federation: Federation) -> None:
+    results = await run(federation, timing=QUICK)
+    assert broken(results) == []
+    assert len(results) == len(server.catalogue())
+
+
+async def test_stranger_without_a_token_tests_the_door_only(federation: Federation) -> None:
+    results = await run(federation, "magic*", "m1*", "m3*", token=False)
+    assert [r.id for r in results] == ["magic-first-byte", "magic-last-byte", "m1-cut-short"]
+    assert broken(results) == []
+
+
+def test_ids_of_the_catalogue_are_unique() -> None:
+    ids = [case.id for case in server.catalogue()]
+    assert len(set(ids)) == len(ids)
+
+
+Mutation = Callable[[pytest.MonkeyPatch], None]
+
+
+def mac1_unchecked(patch: pytest.MonkeyPatch) -> None:
+    original = wire.parse_m1
+
+    def parse(message: bytes, federation: bytes, responder: bytes) -> wire.Hello1:
+        body = message[:-16]
+        return original(body + wire.mac1(federation, responder, body), federation, responder)
+
+    patch.setattr(wire, "parse_m1", parse)
+
+
+def flags_ignored(patch: pytest.MonkeyPatch) -> None:
+    original = wire.parse_m1
+    patch.setattr(wire, "parse_m1", lambda *given: replace(original(*given), flags=wire.FLAGS))
+
+
+def signature_unverified(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(handshake, "_verify", lambda *_: None)
+
+
+def offers_uncounted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(wire, "MAX_OFFERS", 255)
+
+
+MUTANTS: list[tuple[Mutation, str]] = [
+    (mac1_unchecked, "mac1-last-byte"),
+    (mac1_unchecked, "mac1-of-a-stranger"),
+    (flags_ignored, "flags"),
+    (signature_unverified, "m3-signature"),
+    (signature_unverified, "m3-context"),
+    (offers_uncounted, "offers-nine"),
+]
+
+
+@pytest.mark.parametrize(
+    ("mutation", "case"), MUTANTS, ids=[f"{m.__name__}-{c}" for m, c in MUTANTS]
+)
+async def test_node_with_a_check_less_is_caught(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch, mutation: Mutation, case: str
+) -> None:
+    mutation(monkeypatch)
+    (result,) = await run(federation, case, prompt=0.5)
+    assert result.verdict is Verdict.FAILED, result
+    assert not report.conforms([result])
+
+
+async def test_token_is_needed_once_and_the_folder_stands_for_it(
+    federation: Federation, tmp_path: Path
+) -> None:
+    node = await federation.node("tested")
+    folder = tmp_path / "tester"
+    token = await federation.token(node)
+    _, first = await server.plans(None, token, folder)
+    where, again = await server.plans(None, None, folder)
+    assert where == node.address
+    assert len(first) == len(again) == len(server.catalogue())
+    with pytest.raises(TargetError, match="the token was refused"):
+        await server.plans(None, token, None)
+
+
+async def test_nobody_listens_and_the_error_says_where() -> None:
+    with pytest.raises(TargetError, match=r"127\.0\.0\.1:1 does not answer"):
+        await server.plans("127.0.0.1:1", None, None)
+    with pytest.raises(TargetError, match="neither an address nor a token"):
+        await server.plans(None, None, None)
