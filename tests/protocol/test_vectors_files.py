@@ -1,0 +1,69 @@
+"""spec/vectors itself: made by its generator, complete, and in the words of section 20."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from making import AREAS, files
+from vector_files import DIRECTORY, all_vectors
+
+SPEC = (DIRECTORY.parent / "PROTOCOL.md").read_text(encoding="utf-8")
+ACCEPTED = {"ok", "ignored"}
+
+
+def outcomes() -> set[str]:
+    """The names in the first column of the table of outcomes."""
+    _, _, text = SPEC.partition("\n### 20.3 Outcomes\n")
+    text = text.partition("\n### ")[0]
+    return {name for row in re.findall(r"^\|([^|]+)\|", text, re.MULTILINE)
+            for name in re.findall(r"`([\w-]+)`", row)}  # fmt: skip
+
+
+def test_generator_runs_again_writes_the_same_files() -> None:
+    made = dict(files())
+    on_disk = {f"{path}.json" for path in all_vectors()}
+    assert made.keys() == on_disk
+    different = [p for p, text in made.items() if (DIRECTORY / p).read_text("ascii") != text]
+    assert not different
+
+
+def test_generator_reads_the_text_only_imports_nothing_of_ours() -> None:
+    imported = set()
+    for path in DIRECTORY.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    assert "dilithium_py" in imported
+    assert "qrfld" not in imported
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_area_is_made_has_what_is_accepted_and_what_is_refused(area: str) -> None:
+    expected = {v["expect"] for p, v in all_vectors().items() if p.startswith(f"{area}/")}
+    assert expected & ACCEPTED
+    assert expected - ACCEPTED
+    assert f"`{area}/`" in SPEC.partition("\n### 20.4 Areas\n")[2]
+
+
+def test_every_vector_says_what_it_shows_in_known_words() -> None:
+    headings = set(re.findall(r"^#+ (\d+(?:\.\d+)?) ", SPEC, re.MULTILINE))
+    for path, vector in all_vectors().items():
+        assert vector["comment"].strip(), path
+        assert vector["expect"] in outcomes(), path
+        assert vector["section"] in headings, path
+
+
+def test_at_least_150_vectors_are_refused() -> None:
+    refused = [p for p, vector in all_vectors().items() if vector["expect"] not in ACCEPTED]
+    assert len(refused) >= 150
+
+
+def test_vectors_stay_small() -> None:
+    sizes = [Path(DIRECTORY / f"{path}.json").stat().st_size for path in all_vectors()]
+    assert max(sizes) < 100_000
+    assert sum(sizes) < 4_000_000
