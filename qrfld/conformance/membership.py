@@ -60,6 +60,8 @@ class Membership:
 
     def check(self, hello: Hello) -> None:
         """DeviationError unless ``hello`` holds the certificate of the node under test."""
+        if hello.certificate is None:
+            raise DeviationError("it shows no certificate in a session of a full handshake")
         try:
             member = certificates.check(hello.certificate, self.founding, self.federation)
         except CryptoError as error:

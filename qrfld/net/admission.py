@@ -180,6 +180,8 @@ async def _ask(session: Session, token: Token, identity: Identity, name: str) ->
 def _checked(token: Token, identity: Identity, welcome: Welcome, hello: Hello) -> Admitted:
     if genesis.federation_id(welcome.genesis) != token.federation:
         raise AdmissionError("the issuer answered with another federation's genesis")
+    if hello.certificate is None:
+        raise AdmissionError("the issuer shows no certificate")
     founding = genesis.parse(welcome.genesis)
     for certificate, node in (
         (welcome.certificate, identity.node_id),

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from qrfld.crypto.certificates import Member
+from qrfld.crypto.errors import CertificateError
 from qrfld.crypto.identity import NodeId, PublicIdentity
 from qrfld.crypto.suites import suite_name
 from qrfld.errors import QrfldError
@@ -276,10 +278,8 @@ class Peers:
                 raise SessionClosedError(f"closed before its hello: {session.error}")
             match event.message:
                 case Hello() as hello:
-                    session.member, new = await self.members.learn(
-                        hello.certificate, hello.addresses, expected=session.node_id
-                    )
-                case Join() as join if not session.initiator:
+                    session.member, new = await self._believe(session, hello)
+                case Join() as join if not session.initiator and not session.protocol.resumed:
                     await session.send(self.members.hello())
                     await self._answer_join(session, join)
                     return False
@@ -302,6 +302,16 @@ class Peers:
         if new:
             await self._gossip.pass_on([session.node_id], not_to=session.node_id)
         return not session.closed.is_set()
+
+    async def _believe(self, session: Session, hello: Hello) -> tuple[Member, bool]:
+        """Who the peer is by its certificate, or by that of the session it resumes; and if new."""
+        node = session.node_id
+        if hello.certificate is not None:
+            return await self.members.learn(hello.certificate, hello.addresses, expected=node)
+        known = self.members.get(node)
+        if known is None or not session.protocol.resumed:
+            raise CertificateError(f"{node.short} shows no certificate")
+        return known.member, False
 
     async def _answer_join(self, session: Session, join: Join) -> None:
         if await self.issuer.answer(session, join):

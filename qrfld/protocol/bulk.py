@@ -23,12 +23,7 @@ from qrfld.crypto import labels
 from qrfld.crypto.parameters import Buffer
 from qrfld.crypto.schedule import Transcript
 from qrfld.crypto.suites import from_wire
-from qrfld.protocol.errors import (
-    BulkJoinError,
-    LocalProtocolError,
-    RecordError,
-    SilentRejectError,
-)
+from qrfld.protocol.errors import BulkJoinError, LocalProtocolError, SilentRejectError
 from qrfld.protocol.frames import BULK_CONFIRM, Kind
 from qrfld.protocol.keys import bulk_chains, derive
 from qrfld.protocol.records import HEADER_SIZE, MIN_SEALED
@@ -117,14 +112,7 @@ class BulkResponder:
         return bulk
 
     def _confirm(self, bulk: BulkSecret, opened: Opened, message: bytes) -> Outcome:
-        if int.from_bytes(message[:HEADER_SIZE]) != MIN_SEALED:
-            raise BulkJoinError("the first record is not a confirmation")
-        try:
-            frame = opened.opener.open(message[:HEADER_SIZE], message[HEADER_SIZE:])
-        except RecordError as error:
-            raise BulkJoinError(f"the confirmation does not hold: {error.message}") from error
-        if frame != BULK_CONFIRM:
-            raise BulkJoinError(f"the first frame is 0x{frame.hex()}, not a confirmation")
+        opened.confirm(message, BULK_CONFIRM, BulkJoinError)
         if bulk.secret is None or opened.session_id not in self._sessions:
             # Another connection joined since B1, or the session has ended.
             raise BulkJoinError(f"session {opened.session_id.hex()} waits no longer")

@@ -57,8 +57,10 @@ from qrfld.protocol.frames import (
 from qrfld.protocol.handshake import Initiator
 from qrfld.protocol.messages import Message, decode_message
 from qrfld.protocol.records import MAX_BULK_SEALED, MAX_CONTROL_SEALED, RecordReader, Sealer
+from qrfld.protocol.resumption import ResumeInitiator
 from qrfld.protocol.session import BulkSecret, Endpoint, Opened, Session, Step
 from qrfld.protocol.streams import Fetches, Supplies
+from qrfld.protocol.tickets import Ticket, TicketGate
 
 __all__ = ["BulkSecret", "Connection", "Endpoint", "Session", "State"]
 
@@ -72,7 +74,7 @@ class State(Enum):
 
 
 class Connection:
-    """One side of one connection; made by `dial`, `accept` or `dial_bulk`."""
+    """One side of one connection; made by `dial`, `resume`, `accept` or `dial_bulk`."""
 
     def __init__(self, step: Step, first: bytes = b"") -> None:
         self.state = State.HANDSHAKE
@@ -97,15 +99,26 @@ class Connection:
         return cls(step, step.first())
 
     @classmethod
+    def resume(cls, endpoint: Endpoint, ticket: Ticket) -> Self:
+        """The initiator of a session that continues an earlier one, without signatures."""
+        step = ResumeInitiator(endpoint, ticket)
+        return cls(step, step.first())
+
+    @classmethod
     def accept(
-        cls, endpoint: Endpoint, bulk_sessions: Mapping[bytes, BulkSecret], gate: CookieGate | None
+        cls,
+        endpoint: Endpoint,
+        bulk_sessions: Mapping[bytes, BulkSecret],
+        gate: CookieGate | None,
+        tickets: TicketGate | None = None,
     ) -> Self:
         """The listening side of a session or of a bulk connection; the first bytes will tell.
 
         ``bulk_sessions`` is looked at when B1 and when B3 come; remove a session from it once its
-        bulk connection has joined. ``gate`` asks the caller of a session for a cookie.
+        bulk connection has joined. ``gate`` asks the caller of a session for a cookie. Without
+        ``tickets`` nothing is resumed here.
         """
-        return cls(Door(endpoint, bulk_sessions, gate))
+        return cls(Door(endpoint, bulk_sessions, gate, tickets))
 
     @classmethod
     def dial_bulk(cls, bulk: BulkSecret) -> Self:

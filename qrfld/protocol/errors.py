@@ -14,7 +14,8 @@
         │   ├── PeerIdentityError   the responder is not the node that was dialled
         │   ├── PeerSignatureError  the peer's signature does not verify
         │   ├── ReflectionError     our own identity came back
-        │   └── BulkJoinError       the bulk connection was not joined
+        │   ├── BulkJoinError       the bulk connection was not joined
+        │   └── ResumptionError     the session was not resumed
         ├── RecordError             a record has a wrong length or does not authenticate
         ├── KeyLimitError           the peer used one key for too long
         ├── FrameError              a frame is malformed
@@ -125,6 +126,10 @@ class ReflectionError(HandshakeError):
 
 class BulkJoinError(HandshakeError):
     """The bulk connection could not be joined to its session."""
+
+
+class ResumptionError(HandshakeError):
+    """The session could not be resumed; a full handshake may follow."""
 
 
 class RecordError(RemoteProtocolError):

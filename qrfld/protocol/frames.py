@@ -44,6 +44,7 @@ class FrameType(IntEnum):
     KEY_UPDATE = 0x05
     CREDIT = 0x06
     BULK_CONFIRM = 0x07
+    RESUME_CONFIRM = 0x08
     GET = 0x10
     CHUNK = 0x11
     STREAM_CREDIT = 0x12
@@ -52,12 +53,13 @@ class FrameType(IntEnum):
 
 _BOTH: Final = {FrameType.PING, FrameType.PONG, FrameType.CLOSE, FrameType.KEY_UPDATE}
 _BULK_ONLY: Final = {FrameType.GET, FrameType.CHUNK, FrameType.STREAM_CREDIT, FrameType.RESET}
-#: The frames of each kind of connection. BULK_CONFIRM stands in B3 and nowhere else.
+#: The frames of each kind of connection. The two confirmations stand in B3 and S3 only.
 ALLOWED: Final[dict[Kind, frozenset[FrameType]]] = {
     "control": frozenset(_BOTH | {FrameType.MESSAGE, FrameType.CREDIT}),
     "bulk": frozenset(_BOTH | _BULK_ONLY),
 }
 BULK_CONFIRM: Final = bytes([FrameType.BULK_CONFIRM])
+RESUME_CONFIRM: Final = bytes([FrameType.RESUME_CONFIRM])
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,12 @@ from qrfld.crypto.errors import (
 )
 from qrfld.crypto.identity import Identity, NodeId, PublicIdentity
 from qrfld.crypto.parameters import Buffer
-from qrfld.crypto.providers import Kem, provider_for
-from qrfld.crypto.schedule import Transcript, expand_label
-from qrfld.crypto.suites import Aead, Suite, from_wire, suite
+from qrfld.crypto.schedule import Transcript
+from qrfld.crypto.suites import Aead, Suite, suite
 from qrfld.protocol import wire
 from qrfld.protocol.cookies import COOKIE_SIZE, CookieGate
 from qrfld.protocol.errors import (
     HandshakeError,
-    KeyShareError,
     LocalProtocolError,
     PeerIdentityError,
     PeerSignatureError,
@@ -53,18 +51,13 @@ from qrfld.protocol.keys import (
     Chain,
     ChainPair,
     derive,
+    encapsulate,
+    exchange,
     handshake_chains,
     hybrid_secret,
-    traffic_chains,
+    kem_of,
 )
-from qrfld.protocol.session import (
-    SESSION_ID_SIZE,
-    BulkSecret,
-    Endpoint,
-    Opened,
-    Outcome,
-    Session,
-)
+from qrfld.protocol.session import Endpoint, Opened, Outcome, open_session
 
 
 class _Transcript:
@@ -92,7 +85,7 @@ class Initiator:
         self._endpoint = endpoint
         self._peer = peer
         self._suite = suite(endpoint.identity.suite_id)
-        self._kem = _kem(self._suite).keypair()
+        self._kem = kem_of(self._suite).keypair()
         self._dh = dh.keypair()
         self._offers = _offers(self._suite, chacha_first=endpoint.prefers_chacha)
         random = secrets.token_bytes(wire.RANDOM_SIZE)
@@ -136,7 +129,7 @@ class Initiator:
         parts = (self._endpoint.federation, self._m1, m2.header)
         transcript = _Transcript(self._suite, parts)
         kem_shared = self._kem.decapsulate(m2.kem_ciphertext)
-        secret = hybrid_secret(self._suite.hash, kem_shared, _exchange(self._dh, m2.dh_key))
+        secret = hybrid_secret(self._suite.hash, kem_shared, exchange(self._dh, m2.dh_key))
         chains = handshake_chains(wire_id, secret, transcript.now)
 
         payload = _open(chains.responder, m2.sealed, transcript.now)
@@ -194,11 +187,8 @@ class Responder:
 
     def _answer(self, message: bytes, m1: wire.Hello1, wire_id: int) -> Outcome:
         ours = dh.keypair()
-        dh_shared = _exchange(ours, m1.dh_key)
-        try:
-            ciphertext, kem_shared = _kem(m1.suite).encapsulate(m1.kem_key)
-        except InvalidKeyError as error:
-            raise KeyShareError(f"M1: {error.message}") from error
+        dh_shared = exchange(ours, m1.dh_key)
+        ciphertext, kem_shared = encapsulate(m1.suite, m1.kem_key)
         random = secrets.token_bytes(wire.RANDOM_SIZE)
         header = wire_id.to_bytes(2) + random + ciphertext + ours.public
 
@@ -234,10 +224,6 @@ class _AwaitingM3:
     transcript: _Transcript
 
 
-def _kem(chosen: Suite) -> Kem:
-    return provider_for(chosen.id).kem(chosen.kem)
-
-
 def _offers(chosen: Suite, *, chacha_first: bool) -> tuple[int, ...]:
     aes, chacha = chosen.wire_id(Aead.AES_256_GCM), chosen.wire_id(Aead.CHACHA20_POLY1305)
     return (chacha, aes) if chacha_first else (aes, chacha)
@@ -255,13 +241,6 @@ def _choose(m1: wire.Hello1, endpoint: Endpoint) -> int:
         if candidate in m1.offers:
             return candidate
     raise SuiteError(f"no known AEAD among {', '.join(f'{o:#06x}' for o in m1.offers)}")
-
-
-def _exchange(ours: dh.DhKeyPair, peer: bytes) -> bytes:
-    try:
-        return ours.exchange(peer)
-    except InvalidKeyError as error:
-        raise KeyShareError(error.message) from error
 
 
 def _sign(identity: Identity, transcript: bytes, context: bytes) -> bytes:
@@ -305,15 +284,4 @@ def _open_session(
     wire_id: int, secret: bytes, th3: bytes, peer: PublicIdentity, *, initiator: bool
 ) -> Opened:
     master = derive(wire_id, secret, labels.MASTER, th3)
-    chains = traffic_chains(wire_id, master)
-    name = from_wire(wire_id)[0].hash
-    session_id = expand_label(name, master, labels.SESSION_ID, b"", SESSION_ID_SIZE)
-    session = Session(
-        peer=peer,
-        suite=wire_id,
-        session_id=session_id,
-        initiator=initiator,
-        bulk=BulkSecret(session_id, wire_id, initiator, derive(wire_id, master, labels.BULK)),
-        exporter_secret=derive(wire_id, master, labels.EXPORTER),
-    )
-    return Opened.with_chains(chains, session)
+    return open_session(wire_id, master, peer, initiator=initiator)

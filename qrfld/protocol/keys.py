@@ -1,10 +1,12 @@
 """How the keys of a session follow from its secrets; PROTOCOL.md section "Key schedule".
 
-Everything here is arithmetic over `qrfld.crypto.schedule`; the labels are `qrfld.crypto.labels`.
+First the two key exchanges, with the peer's shares checked; then arithmetic over
+`qrfld.crypto.schedule`. The labels are `qrfld.crypto.labels`.
 ``H`` is the suite's hash and ``Hlen`` its length.
 
-    secret  = HKDF-Extract(salt = Hlen zeros, ss_mlkem ‖ ss_x25519)
+    secret  = HKDF-Extract(salt = Hlen zeros or ticket secret, ss_mlkem ‖ ss_x25519)
     master  = Expand-Label(secret, "master", th3, Hlen)
+              Expand-Label(secret, "resume master", th, Hlen) of a resumed session
 
 A *chain* is one secret of Hlen bytes from which the key and nonce base of one direction follow.
 Its next generation is made by a one-way step, so that an old key cannot be had from a new one.
@@ -17,9 +19,13 @@ from typing import Self
 
 from qrfld.crypto import labels
 from qrfld.crypto.aead import Cipher
+from qrfld.crypto.dh import DhKeyPair
+from qrfld.crypto.errors import InvalidKeyError
 from qrfld.crypto.parameters import AEAD_KEY_SIZE, AEAD_NONCE_SIZE
+from qrfld.crypto.providers import Kem, provider_for
 from qrfld.crypto.schedule import expand_label, extract, hash_size
-from qrfld.crypto.suites import HashName, from_wire
+from qrfld.crypto.suites import HashName, Suite, from_wire
+from qrfld.protocol.errors import KeyShareError
 
 
 def derive(wire_id: int, secret: bytes, label: bytes, context: bytes = b"") -> bytes:
@@ -28,9 +34,36 @@ def derive(wire_id: int, secret: bytes, label: bytes, context: bytes = b"") -> b
     return expand_label(name, secret, label, context, hash_size(name))
 
 
-def hybrid_secret(name: HashName, kem_shared: bytes, dh_shared: bytes) -> bytes:
-    """The secret of both key exchanges: unknown while either one is."""
-    return extract(name, bytes(hash_size(name)), kem_shared + dh_shared)
+def kem_of(suite: Suite) -> Kem:
+    """The suite's KEM."""
+    return provider_for(suite.id).kem(suite.kem)
+
+
+def encapsulate(suite: Suite, key: bytes) -> tuple[bytes, bytes]:
+    """A ciphertext for the peer's KEM key and the secret in it; KeyShareError if it is none."""
+    try:
+        return kem_of(suite).encapsulate(key)
+    except InvalidKeyError as error:
+        raise KeyShareError(error.message) from error
+
+
+def exchange(ours: DhKeyPair, peer: bytes) -> bytes:
+    """The X25519 secret shared with the peer; KeyShareError if it would be all zeros."""
+    try:
+        return ours.exchange(peer)
+    except InvalidKeyError as error:
+        raise KeyShareError(error.message) from error
+
+
+def hybrid_secret(
+    name: HashName, kem_shared: bytes, dh_shared: bytes, *, ticket_secret: bytes | None = None
+) -> bytes:
+    """The secret of both key exchanges: unknown while either one is.
+
+    With the ``ticket_secret`` of a resumption, unknown too to whoever does not hold that.
+    """
+    salt = bytes(hash_size(name)) if ticket_secret is None else ticket_secret
+    return extract(name, salt, kem_shared + dh_shared)
 
 
 @dataclass(frozen=True)

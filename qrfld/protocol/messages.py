@@ -71,11 +71,14 @@ class Message(Structure, frozen=True, kw_only=True):
 
 
 class Hello(Message, frozen=True, kw_only=True):
-    """The first message of a member in every session, in both directions."""
+    """The first message of a member in every session, in both directions.
+
+    Only in a resumed session may the certificate be absent.
+    """
 
     code: ClassVar[int] = 1
     software: Annotated[Annotated[str, Meta(max_length=64)], Key(0)]
-    certificate: Annotated[Document, Key(2)]
+    certificate: Annotated[Document | None, Key(2)] = None
     addresses: Annotated[Document | None, Key(3)] = None
 
 

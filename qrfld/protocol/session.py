@@ -11,13 +11,14 @@ from qrfld.crypto.identity import Identity, NodeId, PublicIdentity
 from qrfld.crypto.parameters import Buffer
 from qrfld.crypto.schedule import expand_label
 from qrfld.crypto.suites import Aead, from_wire
-from qrfld.protocol.errors import LocalProtocolError
+from qrfld.protocol.errors import HandshakeError, LocalProtocolError, RecordError
 from qrfld.protocol.frames import Kind
-from qrfld.protocol.keys import ChainPair
-from qrfld.protocol.records import Opener, Sealer
+from qrfld.protocol.keys import ChainPair, derive, traffic_chains
+from qrfld.protocol.records import HEADER_SIZE, MIN_SEALED, Opener, Sealer
 
 FEDERATION_SIZE: Final = 32
 SESSION_ID_SIZE: Final = 16
+TICKET_SIZE: Final = 16
 
 
 def _prefers_chacha() -> bool:
@@ -67,8 +68,37 @@ class BulkSecret:
 
 
 @dataclass(frozen=True)
+class TicketSecret:
+    """A ticket as its session makes it: the 16 bytes that name it, and what proves it."""
+
+    name: bytes
+    secret: bytes = field(repr=False)
+
+
+@dataclass(eq=False)
+class TicketSecrets:
+    """What the session can be resumed with: by us, and by the peer.
+
+    ``secrets`` is None once a store has taken them: it knows when they end, a session does not.
+    """
+
+    secrets: tuple[TicketSecret, TicketSecret] | None = field(repr=False)
+
+    def take(self) -> tuple[TicketSecret, TicketSecret]:
+        """Give the two up; LocalProtocolError the second time."""
+        if self.secrets is None:
+            raise LocalProtocolError("the tickets of this session have been taken")
+        taken, self.secrets = self.secrets, None
+        return taken
+
+
+@dataclass(frozen=True)
 class Session:
-    """What the handshake established. ``suite`` is the wire number, ``session_id`` 16 bytes."""
+    """What a handshake established. ``suite`` is the wire number, ``session_id`` 16 bytes.
+
+    ``resumed_until`` is None after a full handshake; else the session was resumed without
+    signatures, and the tickets that follow from the last full handshake end then (caller's clock).
+    """
 
     peer: PublicIdentity
     suite: int
@@ -76,6 +106,13 @@ class Session:
     initiator: bool
     bulk: BulkSecret
     exporter_secret: bytes = field(repr=False)
+    tickets: TicketSecrets
+    resumed_until: float | None = None
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the peer proved a ticket instead of signing."""
+        return self.resumed_until is not None
 
     @property
     def node_id(self) -> NodeId:
@@ -115,6 +152,50 @@ class Opened:
             session_id=origin.session_id,
             session=origin if isinstance(origin, Session) else None,
         )
+
+    def confirm(self, record: bytes, frame: bytes, refused: type[HandshakeError]) -> None:
+        """Take the peer's first record, B3 or S3: it has to hold ``frame``, else ``refused``."""
+        if int.from_bytes(record[:HEADER_SIZE]) != MIN_SEALED:
+            raise refused("the first record is not a confirmation")
+        try:
+            got = self.opener.open(record[:HEADER_SIZE], record[HEADER_SIZE:])
+        except RecordError as error:
+            raise refused(f"the confirmation does not hold: {error.message}") from error
+        if got != frame:
+            raise refused(f"the first frame is 0x{got.hex()}, not a confirmation")
+
+
+def open_session(
+    wire_id: int,
+    master: bytes,
+    peer: PublicIdentity,
+    *,
+    initiator: bool,
+    resumed_until: float | None = None,
+) -> Opened:
+    """The session whose keys all follow from ``master``, and its control connection."""
+    name = from_wire(wire_id)[0].hash
+    session_id = expand_label(name, master, labels.SESSION_ID, b"", SESSION_ID_SIZE)
+    tickets = (
+        _ticket(wire_id, master, labels.TICKET_INITIATOR, labels.TICKET_SECRET_INITIATOR),
+        _ticket(wire_id, master, labels.TICKET_RESPONDER, labels.TICKET_SECRET_RESPONDER),
+    )
+    session = Session(
+        peer=peer,
+        suite=wire_id,
+        session_id=session_id,
+        initiator=initiator,
+        bulk=BulkSecret(session_id, wire_id, initiator, derive(wire_id, master, labels.BULK)),
+        exporter_secret=derive(wire_id, master, labels.EXPORTER),
+        tickets=TicketSecrets(tickets if initiator else tickets[::-1]),
+        resumed_until=resumed_until,
+    )
+    return Opened.with_chains(traffic_chains(wire_id, master), session)
+
+
+def _ticket(wire_id: int, master: bytes, name_label: bytes, secret_label: bytes) -> TicketSecret:
+    name = expand_label(from_wire(wire_id)[0].hash, master, name_label, b"", TICKET_SIZE)
+    return TicketSecret(name, derive(wire_id, master, secret_label))
 
 
 @dataclass(frozen=True)

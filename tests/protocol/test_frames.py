@@ -103,7 +103,7 @@ def test_confirmation_is_a_frame_of_no_open_connection() -> None:
             decode(kind, bytes([FrameType.BULK_CONFIRM]))
 
 
-@pytest.mark.parametrize("unknown", [0x00, 0x08, 0x0F, 0x14, 0x7F, 0xFF])
+@pytest.mark.parametrize("unknown", [0x00, 0x09, 0x0F, 0x14, 0x7F, 0xFF])
 def test_unknown_frame_is_refused(unknown: int) -> None:
     with pytest.raises(FrameError, match=f"0x{unknown:02x}"):
         decode("control", bytes([unknown]) + b"rest")

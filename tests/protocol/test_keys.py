@@ -7,12 +7,18 @@ import hmac
 
 import pytest
 
+from qrfld.crypto import dh
+from qrfld.crypto.suites import SUITES
+from qrfld.protocol.errors import KeyShareError
 from qrfld.protocol.keys import (
     Chain,
     bulk_chains,
     derive,
+    encapsulate,
+    exchange,
     handshake_chains,
     hybrid_secret,
+    kem_of,
     traffic_chains,
 )
 
@@ -42,6 +48,34 @@ def test_hybrid_secret_changes_with_either_half() -> None:
         hybrid_secret("sha384", kem * 32, dh * 32) for kem in (b"a", b"b") for dh in (b"a", b"b")
     }
     assert len(secrets) == 4
+
+
+def test_ticket_secret_takes_the_place_of_the_zeros() -> None:
+    kem, other, ticket = b"\x01" * 32, b"\x02" * 32, b"\x03" * 48
+    expected = hmac.digest(ticket, kem + other, "sha384")
+    assert hybrid_secret("sha384", kem, other, ticket_secret=ticket) == expected
+    unsalted = hybrid_secret("sha384", kem, other)
+    assert hybrid_secret("sha384", kem, other, ticket_secret=bytes(48)) == unsalted
+
+
+@pytest.mark.parametrize("suite_id", SUITES)
+def test_encapsulated_secret_is_the_one_decapsulated(suite_id: int) -> None:
+    pair = kem_of(SUITES[suite_id]).keypair()
+    ciphertext, secret = encapsulate(SUITES[suite_id], pair.public)
+    assert pair.decapsulate(ciphertext) == secret
+
+
+@pytest.mark.parametrize("suite_id", SUITES)
+def test_what_is_no_kem_key_is_refused(suite_id: int) -> None:
+    size = SUITES[suite_id].kem_sizes.public_key
+    for key in (b"\xff" * size, bytes(size - 1), bytes(size + 1)):
+        with pytest.raises(KeyShareError):
+            encapsulate(SUITES[suite_id], key)
+
+
+def test_exchange_with_a_point_of_small_order_is_refused() -> None:
+    with pytest.raises(KeyShareError):
+        exchange(dh.keypair(), bytes(32))
 
 
 @pytest.mark.parametrize("wire_id", WIRE)

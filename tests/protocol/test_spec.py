@@ -17,7 +17,17 @@ from qrfld.crypto.genesis import Genesis
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import BODY_MAX_BYTES, SIGNED_MAX_BYTES, Signed
 from qrfld.crypto.suites import SUITES, Aead
-from qrfld.protocol import bulk, cookies, credit, frames, records, streams, wire
+from qrfld.protocol import (
+    bulk,
+    cookies,
+    credit,
+    frames,
+    records,
+    resumption,
+    streams,
+    tickets,
+    wire,
+)
 from qrfld.protocol.errors import ErrorCode
 from qrfld.protocol.frames import ALLOWED, FrameType
 from qrfld.protocol.messages import MAX_MESSAGE_BYTES, MESSAGES, MemberEntry, Message
@@ -77,7 +87,13 @@ def test_statement_kinds_are_those_of_the_code() -> None:
 
 def test_frame_types_are_those_of_the_code() -> None:
     listed = {row[1]: (int(row[0], 16), row[2]) for row in rows(section("## 8 Frames"))[1:]}
-    places = {"C": ("control",), "B": ("bulk",), "C B": ("control", "bulk"), "B3 only": ()}
+    places = {
+        "C": ("control",),
+        "B": ("bulk",),
+        "C B": ("control", "bulk"),
+        "B3 only": (),
+        "S3 only": (),
+    }
     assert {name: code for name, (code, _) in listed.items()} == {t.name: t for t in FrameType}
     for frame_type in FrameType:
         allowed = tuple(kind for kind in ALLOWED if frame_type in ALLOWED[kind])
@@ -129,6 +145,38 @@ def test_join_sizes_are_those_of_the_code() -> None:
         assert f"{name}  {size} bytes" in overview
 
 
+@pytest.mark.parametrize("suite_id", SUITES)
+def test_resumption_sizes_are_those_of_the_code(suite_id: int) -> None:
+    text, overview = " ".join(section("### 5.7 Resumption").split()), section("## 1 Overview")
+    sizes = {"S1": resumption.s1_size(SUITES[suite_id]), "S2": resumption.s2_size(SUITES[suite_id])}
+    for name, size in sizes.items():
+        assert f"**{size:,}** bytes in suite 1" in text or f"**{size:,}** in suite 2" in text
+        if suite_id == 1:
+            assert f"{name}  {size:,} bytes" in overview
+    assert f"S3  {resumption.S3_SIZE} bytes" in overview
+    assert f"RESUME_CONFIRM: {resumption.S3_SIZE} bytes" in text
+
+
+def test_resumption_fields_lie_where_the_code_puts_them() -> None:
+    tables = section("### 5.7 Resumption")
+    s1, s2 = tables.partition("| S2 |")[::2]
+    kem, tail = SUITES[1].kem_sizes, resumption.MAC_SIZE
+    for text, sizes, end in (
+        (s1, {"K": kem.public_key}, resumption.s1_size(SUITES[1])),
+        (s2, {"C": kem.ciphertext}, resumption.s2_size(SUITES[1])),
+    ):
+        at = 0
+        for offset, size, _ in (row for row in rows(text) if row[0] not in ("S1", "S2", "size")):
+            assert sum(sizes.get(term) or int(term) for term in offset.split("+")) == at
+            at += sizes.get(size) or int(size)
+        assert at == end
+    assert tail == resumption.CONFIRMATION_SIZE == 32
+
+
+def test_life_of_a_ticket_is_that_of_the_code() -> None:
+    assert f"**{tickets.LIFETIME:,.0f}** seconds" in section("### 5.7 Resumption")
+
+
 @pytest.mark.parametrize(
     ("what", "value"),
     [
@@ -144,6 +192,8 @@ def test_join_sizes_are_those_of_the_code() -> None:
         ("data of a CHUNK", frames.MAX_CHUNK),
         ("open streams of a requester", streams.MAX_STREAMS),
         ("containers inside each other", MAX_DEPTH),
+        ("tickets held (default)", tickets.MAX_PEERS),
+        ("life of a ticket", tickets.LIFETIME),
         ("body of a signed statement", BODY_MAX_BYTES),
         ("envelope", SIGNED_MAX_BYTES),
     ],

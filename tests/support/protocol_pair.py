@@ -11,6 +11,8 @@ from qrfld.protocol.connection import BulkSecret, Connection, Endpoint
 from qrfld.protocol.cookies import CookieGate
 from qrfld.protocol.events import Event
 from qrfld.protocol.frames import Frame
+from qrfld.protocol.session import Session
+from qrfld.protocol.tickets import Ticket, TicketGate, Tickets
 
 FEDERATION = bytes(range(32))
 OTHER_FEDERATION = bytes(range(1, 33))
@@ -108,6 +110,46 @@ def open_bulk_pair() -> Pair:
     pair = bulk_pair()
     pair.heard()
     return pair
+
+
+@dataclass
+class Resumable:
+    """The stores of two nodes that have had a session; ``session`` is Alice's view of it."""
+
+    alice: Tickets
+    bob: Tickets
+    session: Session
+    suite_id: int
+    #: The newest ticket with which Alice may dial Bob; it stays in her store.
+    alice_dials: Ticket = field(init=False)
+
+    def keep(self, pair: Pair, dialler: str, dialled: str, *, now: float) -> None:
+        """Both keep the tickets of a session between them."""
+        for name, connection in ((dialler, pair.initiator), (dialled, pair.responder)):
+            assert connection.session is not None
+            self._store(name).keep(connection.session, now)
+        if (ticket := self.alice._dial.get(identity("bob", self.suite_id).node_id)) is not None:
+            self.alice_dials = ticket
+
+    def pair(self, dialler: str = "alice", dialled: str = "bob", *, now: float = 1.0) -> Pair:
+        """One of the two about to resume; its ticket is used up."""
+        caller, listener = (endpoint(n, suite_id=self.suite_id) for n in (dialler, dialled))
+        ticket = self._store(dialler).take(listener.identity.node_id, now)
+        assert ticket is not None
+        gate = TicketGate(self._store(dialled), now)
+        return Pair(Connection.resume(caller, ticket), Connection.accept(listener, {}, None, gate))
+
+    def _store(self, name: str) -> Tickets:
+        return self.alice if name == "alice" else self.bob
+
+
+def resumable(*, suite_id: int = 1, chacha: bool = False) -> Resumable:
+    """Alice and Bob after a session of a full handshake at time 0, that Alice dialled."""
+    pair = open_pair(suite_id=suite_id, chacha=chacha)
+    assert pair.initiator.session is not None
+    nodes = Resumable(Tickets(), Tickets(), pair.initiator.session, suite_id)
+    nodes.keep(pair, "alice", "bob", now=0.0)
+    return nodes
 
 
 def with_mac1(m1: bytes, responder: NodeId, federation: bytes = FEDERATION) -> bytes:

@@ -8,7 +8,7 @@ from qrfld.protocol.events import Event
 from qrfld.protocol.frames import Kind
 from qrfld.protocol.keys import Chain, ChainPair
 from qrfld.protocol.records import Opener, RecordReader, Sealer
-from qrfld.protocol.session import BulkSecret, Opened, Outcome, Session
+from qrfld.protocol.session import BulkSecret, Opened, Outcome, Session, TicketSecrets
 
 WIRE_SUITE = 0x0101
 CHAINS = ChainPair(Chain(WIRE_SUITE, b"\x01" * 48), Chain(WIRE_SUITE, b"\x02" * 48))
@@ -22,7 +22,8 @@ class _Opening:
         self.kind: Kind | None = kind
         wire_suite = chains.initiator.wire_id
         bulk = BulkSecret(SESSION_ID, wire_suite, initiator, b"\x03" * 48)
-        session = Session(None, wire_suite, SESSION_ID, initiator, bulk, b"")  # type: ignore[arg-type]
+        tickets = TicketSecrets(None)
+        session = Session(None, wire_suite, SESSION_ID, initiator, bulk, b"", tickets)  # type: ignore[arg-type]
         self._opened = Opened.with_chains(chains, session if kind == "control" else bulk)
 
     def needed(self, got: Buffer) -> int:

@@ -51,7 +51,7 @@ ROUND = Field(2, "round", U32, 7)
 TABLES: dict[tuple[int, str], tuple[Field, ...]] = {
     (1, "HELLO"): (
         Field(0, "software", text(0, 64), "qrfld 0.1"),
-        Field(2, "certificate", DOCUMENT, BYTES),
+        Field(2, "certificate", DOCUMENT, BYTES, optional=True),
         Field(3, "addresses", DOCUMENT, BYTES, optional=True),
     ),
     (2, "JOIN"): (
