@@ -23,7 +23,7 @@ help:
 	@echo 'make demo    five daemons on this machine train one model beside an attacker (about 1 minute)'
 	@echo 'make test    the whole test suite with branch coverage'
 	@echo 'make lint    ruff, mypy, import-linter'
-	@echo 'make bench   every benchmark in benchmarks/'
+	@echo 'make bench   every benchmark: qrfl bench all, and those in benchmarks/'
 	@echo 'make docs    rewrite the generated tables, then check links, commands and figures'
 	@echo 'make clean   remove .venv and every cache'
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) WORKERS=$(WORKERS) DEMO_FLAGS= TEST_FLAGS='
@@ -46,6 +46,7 @@ lint: $(DEV_STAMP)
 bench: $(DEV_STAMP)
 	@set -e; for script in benchmarks/*.py; do \
 	  echo "== $$script"; $(BIN)/python "$$script"; done
+	$(BIN)/qrfl bench all
 
 docs: $(DEV_STAMP)
 	$(BIN)/python docs/generate.py

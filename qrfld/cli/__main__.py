@@ -2,4 +2,6 @@
 
 from qrfld.cli import main
 
-main()
+# A second process of `qrfl bench` imports this module, under another name.
+if __name__ == "__main__":
+    main()

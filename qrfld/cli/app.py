@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import typer
 
-from qrfld.cli import lifecycle, membership, models, runs, settings, status
+from qrfld.cli import bench, lifecycle, membership, models, runs, settings, status
 from qrfld.cli.conformance import conformance
 from qrfld.cli.demo.command import demo
 from qrfld.cli.session import JSON_VERSION, Session, begin
@@ -96,6 +96,13 @@ def _build() -> None:
     )
     _group("model", "List and export models.", list=models.list_models, export=models.export)
     _group("config", "Show and check settings.", show=settings.show, check=settings.check)
+    _group(
+        "bench",
+        "Measure this machine, each figure beside its baseline.",
+        handshake=bench.handshake,
+        aggregate=bench.aggregate,
+        all=bench.everything,
+    )
 
 
 def _group(name: str, text: str, **functions: Callable[..., None]) -> None:
