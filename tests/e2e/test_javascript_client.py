@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nodes import PATIENCE, TestNode, eventually, knows, stopped_at_end
+
+import qrfld.tasks.digits
 
 CLIENT = Path(__file__).resolve().parents[2] / "clients" / "javascript"
 #: The oldest Node that the client's packages run on.
@@ -38,3 +49,96 @@ def test_javascript_client_meets_the_vectors_and_its_own_tests_passes() -> None:
         text=True,
     )
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr
+
+
+@dataclass
+class JavaScriptMember:
+    """A member that runs the client of `clients/javascript`."""
+
+    name: str
+    home: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def join(self, token: str) -> None:
+        command = [*self.command("join", "-"), "--name", self.name]
+        subprocess.run(command, input=token.encode(), check=True, timeout=PATIENCE)
+
+    def command(self, *arguments: str) -> list[str]:
+        return ["node", str(CLIENT / "bin" / "qrfld-js.js"), *arguments, f"--home={self.home}"]
+
+    def start(self, data: Path, *options: str) -> None:
+        digest = hashlib.sha256(Path(qrfld.tasks.digits.__file__).read_bytes()).hexdigest()
+        given = [f"--data={data}", f"--task=digits={digest}", "--once", "--json", *options]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command("run", *given), stdout=log, stderr=log)
+
+    @property
+    def log(self) -> Path:
+        return self.home.with_suffix(".log")
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [event for line in lines if (event := json.loads(line))["event"] == kind]
+
+    def exit_code(self) -> int:
+        assert self.process is not None
+        return self.process.wait(PATIENCE)
+
+
+@contextlib.contextmanager
+def mixed_federation(
+    directory: Path, names: str, **options: Any
+) -> Iterator[tuple[list[TestNode], JavaScriptMember]]:
+    """Daemons with one-letter names and a member in JavaScript that is not yet started."""
+    nodes = [TestNode(name, directory / name) for name in names]
+    member = JavaScriptMember("j", directory / "j")
+    with stopped_at_end(nodes):
+        nodes[0].init(**options)
+        nodes[0].up()
+        for node in nodes[1:]:
+            node.join(nodes[0].token())
+            node.up()
+        member.join(nodes[0].token())
+        try:
+            yield nodes, member
+        finally:
+            if member.process is not None:
+                member.process.kill()
+                member.process.wait()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the documented command exports."""
+    path = tmp_path_factory.mktemp("data") / "digits.csv"
+    with path.open("wb") as file:
+        subprocess.run([sys.executable, CLIENT / "export_digits.py"], stdout=file, check=True)
+    return path
+
+
+def verdicts(shown: dict[str, Any], name: str) -> list[str | None]:
+    """What became of one member's update in each round."""
+    return [
+        next((u["verdict"] for u in round_["updates"] if u["name"] == name), None)
+        for round_ in shown["rounds"]
+    ]
+
+
+@pytest.mark.parametrize(("names", "suite", "model"), [("abc", 1, "fourier"), ("ab", 2, "softmax")])
+def test_javascript_member_trains_with_daemons_to_the_end_of_the_run(
+    tmp_path: Path, data: Path, names: str, suite: int, model: str
+) -> None:
+    with mixed_federation(tmp_path, names, suite_id=suite) as (nodes, member):
+        member.start(data, "--rekey-records=40")
+        for node in nodes:
+            eventually(f"{node.name} knows everybody", partial(knows, node, len(names)))
+        coordinator = nodes[-1]  # not the one that admitted it
+        params = {"model": model, "epochs": 1}
+        coordinator.call("run.start", task="digits", rounds=5, params=params, seed=7)
+        eventually("the run is over", coordinator.finished)
+        assert member.exit_code() == 0, member.log.read_text()
+        shown = coordinator.run()
+        assert set(verdicts(shown, "j")[1:]) <= {"used", "suspect"}, member.log.read_text()
+        assert shown["rounds"][-1]["accuracy"] > 0.8
+        heard = [event["record"] for event in member.events("round")]
+        assert heard == [round_["record"] for round_ in shown["rounds"]]

@@ -4,8 +4,10 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { ascii, concat, copy, same, u16, u8, view } from './bytes.js';
 import { demand, QrfldError } from './errors.js';
 import { nodeId } from './identity.js';
-import { recordKey } from './records.js';
-import { AEAD_ORDER, AEAD_TAG, derive, exchangeKeys, expandLabel, extractSecret, mac, open, seal, sharedSecrets, transcript, verifies } from './suites.js';
+import { Opener, recordKey, Sealer } from './records.js';
+import {
+  AEAD_ORDER, AEAD_TAG, derive, exchangeKeys, expandLabel, extractSecret, mac, NO_CONTEXT, open, seal, sharedSecrets, transcript, verifies,
+} from './suites.js';
 
 const MAGIC = ascii('QRFL');
 const VERSION = 1;
@@ -40,15 +42,24 @@ export function secretsOf(suite, aead, peer, master) {
     peer,
     initiator: derive(suite, master, 'traffic initiator'),
     responder: derive(suite, master, 'traffic responder'),
-    sessionId: expandLabel(suite, master, 'session id', new Uint8Array(0), 16),
+    sessionId: expandLabel(suite, master, 'session id', NO_CONTEXT, 16),
     bulk: derive(suite, master, 'bulk'),
     exporter: derive(suite, master, 'exporter'),
     ticket: {
-      id: expandLabel(suite, master, 'ticket initiator', new Uint8Array(0), 16),
+      id: expandLabel(suite, master, 'ticket initiator', NO_CONTEXT, 16),
       secret: derive(suite, master, 'ticket secret initiator'),
     },
   };
 }
+
+/**
+ * Both directions of the control connection, for the initiator. The chains move into them.
+ * @param {Secrets} secrets
+ */
+export const controlOf = ({ suite, aead, initiator, responder }) => ({
+  sealer: new Sealer(suite, aead, initiator, 'control'),
+  opener: new Opener(suite, aead, responder, 'control'),
+});
 
 /** export(L, n) of section 5.6. @param {Secrets} secrets @param {Uint8Array} label @param {number} n */
 export const exported = (secrets, label, n) => expandLabel(secrets.suite, secrets.exporter, 'exporter', label, n);
@@ -92,7 +103,10 @@ export class Initiator {
     this.retried = false;
     /** @type {Secrets | undefined} */
     this.secrets = undefined;
-    this.m1 = this.#m1(new Uint8Array(0));
+    /** @type {ReturnType<typeof controlOf> | undefined} */
+    this.control = undefined;
+    this.m1 = this.#m1(NO_CONTEXT);
+    this.first = this.m1;
     this.buffer = new Uint8Array(0);
   }
 
@@ -162,6 +176,7 @@ export class Initiator {
     const th3 = transcript(suite, federation, m1, header, theirs, ours);
     const master = expandLabel(suite, secret, 'master', th3, suite.hashBytes);
     this.secrets = secretsOf(suite, aead, this.responder, master);
+    this.control = controlOf(this.secrets);
     this.#forget(secret, master, material);
     return m3;
   }

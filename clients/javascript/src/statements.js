@@ -213,10 +213,17 @@ export function verify(envelope, kind, key) {
   return { bytes: envelope, id: statementId(kind, read.signer, read.body), signer: read.signer, body };
 }
 
+/** The body of a statement that is not verified yet: to find the key that shall verify it. @param {Uint8Array} envelope @param {number} kind @returns {any} */
+export function peek(envelope, kind) {
+  const read = ENVELOPE.decode(envelope, MAX_ENVELOPE);
+  demand(read.kind === kind, 'statement', `a statement of kind ${read.kind} instead of ${kind}`);
+  return KINDS[kind].body.decode(read.body, MAX_BODY);
+}
+
 /** The document that proves itself: it holds the key that signed it. @param {Uint8Array} envelope @returns {Statement} */
 export function verifyGenesis(envelope) {
-  const inside = KINDS[1].body.decode(ENVELOPE.decode(envelope, MAX_ENVELOPE).body, MAX_BODY);
-  return verify(envelope, 1, { suite: inside.founderSuite, publicKey: inside.founderKey });
+  const { founderSuite, founderKey } = peek(envelope, 1);
+  return verify(envelope, 1, { suite: founderSuite, publicKey: founderKey });
 }
 
 /**
