@@ -191,13 +191,13 @@ export class Member {
 
   /** From HELLO to the end. @param {Attended} attended */
   async #attend(attended) {
-    const { session } = attended;
+    const { session, resumed } = attended;
     const peer = hex(session.peer);
     this.sessions.set(peer, session);
     if (this.stopping.signal.aborted) session.end(new QrfldError('shutting-down', 'this node stops'));
     let met = false;
     let refused = 0;
-    session.send('HELLO', { software: SOFTWARE, certificate: this.membership.certificate });
+    session.send('HELLO', resumed ? { software: SOFTWARE } : { software: SOFTWARE, certificate: this.membership.certificate });
     try {
       await session.run((name, fields) => {
         if (!met) {
@@ -282,8 +282,7 @@ export class Member {
   /** @param {import('./session.js').Session} session @param {Uint8Array} envelope @returns {Run} */
   #offered(session, envelope) {
     const coordinator = /** @type {import('./directory.js').Entry} */ (this.directory.get(session.peer));
-    const config = verify(envelope, 16, coordinator.key);
-    demand(same(config.body.federation, this.federation), 'refused', 'a run of another federation');
+    const config = verify(envelope, 16, coordinator.key, this.federation);
     const known = this.runs.get(hex(config.id.slice(0, 16)));
     if (known) return known;
     if (this.runs.size >= MAX_RUNS) this.#dropOldest();

@@ -1,5 +1,5 @@
 // Section 12: messages of the control connection.
-import { demand } from './errors.js';
+import { demand, QrfldError } from './errors.js';
 import { array, BOOL, bytes, FRACTION, HASH, integer, NODE, NONNEG, RUN, SECONDS, structure, text, tuple, U16, U32, U63 } from './structures.js';
 
 const MAX_STRUCTURE = 65536;
@@ -17,7 +17,7 @@ const TABLE = {
   MEMBERS: [5, structure({ entries: [0, array(MEMBER, 0, 7)] })],
   DIGEST: [6, structure({ members: [0, array(tuple(NODE, U63), 0, 1000)] })],
   RUN_OFFER: [10, structure({ config: [0, STATEMENT] })],
-  ROUND_START: [11, structure({ run: [0, RUN], round: [2, integer(1, 2 ** 32 - 1)], model: [4, HASH], modelBytes: [6, U63], previous: [8, HASH], secondsLeft: [10, SECONDS] })],
+  ROUND_START: [11, structure({ run: [0, RUN], round: [2, U32], model: [4, HASH], modelBytes: [6, U63], previous: [8, HASH], secondsLeft: [10, SECONDS] })],
   UPDATE: [12, structure({ statement: [0, STATEMENT] })],
   UPDATE_RECEIPT: [13, structure({ run: [0, RUN], round: [2, U32], update: [4, HASH], accepted: [6, BOOL], reason: [8, REASON] })],
   EVALUATE: [14, structure({ run: [0, RUN], round: [2, U32], model: [4, HASH], modelBytes: [6, U63] })],
@@ -39,7 +39,7 @@ export function encodeMessage(name, fields) {
 /**
  * @param {number} code @param {Uint8Array} data
  * @returns {{ name: string, fields: any } | null} null for an unknown odd code, which is ignored
- * @throws {import('./errors.js').QrfldError} `bad-message` for an unknown even code, `encoding`
+ * @throws {import('./errors.js').QrfldError} `bad-message`: an unknown even code, or a structure that is refused
  */
 export function decodeMessage(code, data) {
   const found = BY_CODE.get(code);
@@ -47,5 +47,9 @@ export function decodeMessage(code, data) {
     demand(code % 2 === 1, 'bad-message', `an unknown message ${code}`);
     return null;
   }
-  return { name: found.name, fields: found.type.decode(data, MAX_STRUCTURE) };
+  try {
+    return { name: found.name, fields: found.type.decode(data, MAX_STRUCTURE) };
+  } catch (error) {
+    throw new QrfldError('bad-message', `${found.name}: ${/** @type {Error} */ (error).message}`);
+  }
 }

@@ -99,8 +99,7 @@ export class Session {
 
   /**
    * Reads messages until the session ends, one after the other.
-   * @param {(name: string, fields: any) => void | Promise<void>} handle must return soon; what it throws
-   *   with the code `encoding` is a structure that is refused, other QrfldErrors end the session too
+   * @param {(name: string, fields: any) => void | Promise<void>} handle must return soon; what it throws ends the session
    * @returns {Promise<never>} always throws what ended the session
    */
   async run(handle) {
@@ -123,20 +122,11 @@ export class Session {
     } else if (frame.type === MESSAGE) {
       const bytes = CODE_BYTES + frame.structure.length;
       this.creditIn.arrived(bytes);
-      const message = this.#decode(frame);
+      const message = decodeMessage(frame.code, frame.structure);
       if (message) await handle(message.name, message.fields);
       const limit = this.creditIn.consume(bytes);
       if (limit !== null) this.control.send({ type: CREDIT, limit });
     } else demand(frame.type === PONG, 'unexpected-frame', `a frame of type ${frame.type}`);
-  }
-
-  /** @param {any} frame */
-  #decode({ code, structure }) {
-    try {
-      return decodeMessage(code, structure);
-    } catch (error) {
-      throw new QrfldError('bad-message', `message ${code}: ${/** @type {Error} */ (error).message}`);
-    }
   }
 
   #tick() {

@@ -12,6 +12,7 @@ import { SUITES, suiteOf, verifies } from './suites.js';
 
 export const MAX_ENVELOPE = 65536;
 const MAX_BODY = 61440;
+const MAX_KEY = 4096;
 const ENVELOPE = structure(
   { kind: [1, U8], body: [2, bytes(0, MAX_BODY)], signer: [3, NODE], signature: [4, bytes(0, 5000)] },
   { closed: true },
@@ -40,16 +41,19 @@ const PARAM = {
 const UPDATE_ENTRY = structure({ node: [0, NODE], update: [2, HASH], samples: [4, U32], verdict: [6, integer(1, 3)] });
 const LIMITS = structure({ maxMembers: [1, integer(1, 1000)], maxModelBytes: [2, integer(1, 2 ** 40)] });
 
-/** The kinds: name, body and rules between its fields. */
+/**
+ * The kinds: name, body, `rules` between the body's fields, and what `check` compares with the signer.
+ * @type {Record<number, { name: string, body: any, rules?: (body: any) => void, check?: (body: any, signer: Uint8Array) => void }>}
+ */
 const KINDS = {
   1: {
     name: 'genesis',
     body: structure({
-      format: [0, integer(1, 1)],
+      format: [0, U8],
       name: [2, NAME],
       suites: [4, array(U8, 1, 8)],
       founderSuite: [6, U8],
-      founderKey: [8, bytes(0, 5000)],
+      founderKey: [8, bytes(0, MAX_KEY)],
       validators: [10, array(NODE, 1, 13)],
       limits: [12, LIMITS],
       createdAt: [14, U63],
@@ -62,7 +66,7 @@ const KINDS = {
     body: structure({
       federation: [0, HASH],
       suiteId: [2, U8],
-      publicKey: [4, bytes(0, 5000)],
+      publicKey: [4, bytes(0, MAX_KEY)],
       name: [6, NAME],
       issuedAt: [8, U63],
       issuer: [10, NODE],
@@ -71,7 +75,7 @@ const KINDS = {
     check(/** @type {any} */ body, /** @type {Uint8Array} */ signer) {
       demand(same(body.issuer, signer), 'statement', 'a certificate whose issuer did not sign it');
       demand(isName(body.name), 'statement', 'a name that is not allowed');
-      demand(suiteOf(body.suiteId).publicKeyBytes === body.publicKey.length, 'statement', 'a key of another size');
+      demand(SUITES.get(body.suiteId)?.publicKeyBytes === body.publicKey.length, 'statement', 'a key of another size');
     },
   },
   3: {
@@ -100,14 +104,16 @@ const KINDS = {
       startedAt: [24, U63],
       nonce: [26, bytes(16)],
     }),
-    check: checkConfig,
+    rules: checkConfig,
+    check(/** @type {any} */ body, /** @type {Uint8Array} */ signer) {
+      demand(same(body.coordinator, signer), 'statement', 'a run that its coordinator did not sign');
+    },
   },
   17: {
     name: 'update',
     body: structure({
       run: [0, RUN], round: [2, U32], baseModel: [4, HASH], update: [6, HASH], updateBytes: [8, U63], samples: [10, U32], loss: [12, NONNEG],
     }),
-    check() {},
   },
   18: {
     name: 'round-record',
@@ -129,12 +135,13 @@ const KINDS = {
       bytesReceived: [28, U63],
       finishedAt: [30, U63],
     }),
-    check: checkRecord,
+    rules: checkRecord,
   },
 };
 
 /** @param {any} body @param {Uint8Array} signer */
 function checkGenesis(body, signer) {
+  demand(body.format === 1, 'statement', `a genesis of format ${body.format}`);
   demand(isName(body.name), 'statement', 'a name that is not allowed');
   demand(distinct(body.suites) && body.suites.includes(body.founderSuite), 'statement', 'the suites of the genesis');
   demand(SUITES.get(body.founderSuite)?.publicKeyBytes === body.founderKey.length, 'statement', 'the key of the founder');
@@ -142,21 +149,20 @@ function checkGenesis(body, signer) {
   demand(body.validators.length === 1 && same(body.validators[0], signer), 'statement', 'a validator beside the founder');
 }
 
-/** @param {any} body @param {Uint8Array} signer */
-function checkConfig(body, signer) {
-  demand(same(body.coordinator, signer), 'statement', 'a run that its coordinator did not sign');
-  demand(distinct(body.members.map(hex)), 'statement', 'a member twice');
-  demand(body.quorum <= body.members.length, 'statement', 'a quorum above the number of members');
+/** @param {any} body */
+function checkConfig(body) {
+  demand(distinct(body.members.map(hex)), 'encoding', 'a member twice');
+  demand(body.quorum <= body.members.length, 'encoding', 'a quorum above the number of members');
   const names = body.params.map(([name]) => name);
-  demand(names.every((name, i) => i === 0 || comparePoints(names[i - 1], name) < 0), 'statement', 'params that do not ascend');
+  demand(names.every((name, i) => i === 0 || comparePoints(names[i - 1], name) < 0), 'encoding', 'params that do not ascend');
 }
 
 /** @param {any} body */
 function checkRecord(body) {
   const nodes = [...body.updates.map(({ node }) => node), ...body.stragglers].map(hex);
-  demand(nodes.length <= 512 && distinct(nodes), 'statement', 'a node twice in a record');
+  demand(nodes.length <= 512 && distinct(nodes), 'encoding', 'a node twice in a record');
   const counted = body.evaluations !== 0;
-  demand(counted === (body.accuracy !== undefined) && counted === (body.loss !== undefined), 'statement', 'a record\'s scores');
+  demand(counted === (body.accuracy !== undefined) && counted === (body.loss !== undefined), 'encoding', 'a record\'s scores');
 }
 
 /** @param {unknown[]} items */
@@ -188,28 +194,40 @@ export const statementId = (kind, signer, body) => sha256(concat(ascii('qrfld-1 
 
 /** @param {number} kind @param {any} body @param {import('./identity.js').Identity} identity @returns {Statement} */
 export function sign(kind, body, identity) {
-  const data = KINDS[kind].body.encode(body);
+  const data = writeBody(kind, body);
   const signature = identity.sign(signed(kind, identity.id, data), context(kind));
   const envelope = ENVELOPE.encode({ kind, body: data, signer: identity.id, signature });
   return { bytes: envelope, id: statementId(kind, identity.id, data), signer: identity.id, body };
 }
+
+/** A body with the rules between its fields. @param {number} kind @param {Uint8Array} data @returns {any} @throws {import('./errors.js').QrfldError} `encoding` */
+export function readBody(kind, data) {
+  const body = KINDS[kind].body.decode(data, MAX_BODY);
+  KINDS[kind].rules?.(body);
+  return body;
+}
+
+/** @param {number} kind @param {any} body @returns {Uint8Array} */
+export const writeBody = (kind, body) => KINDS[kind].body.encode(body);
 
 /**
  * Section 13's order: envelope, kind, signer, signature, body.
  * @param {Uint8Array} envelope
  * @param {number} kind
  * @param {{ suite: number, publicKey: Uint8Array }} key of the signer
+ * @param {Uint8Array} [federation] to which the body has to belong if it names one
  * @returns {Statement}
  * @throws {import('./errors.js').QrfldError} `encoding`, `statement`
  */
-export function verify(envelope, kind, key) {
+export function verify(envelope, kind, key, federation) {
   const read = ENVELOPE.decode(envelope, MAX_ENVELOPE);
   demand(read.kind === kind, 'statement', `a statement of kind ${read.kind} instead of ${kind}`);
   demand(same(read.signer, nodeId(key.suite, key.publicKey)), 'statement', 'another signer');
   const data = signed(kind, read.signer, read.body);
   demand(verifies(suiteOf(key.suite), read.signature, data, key.publicKey, context(kind)), 'statement', 'the signature is wrong');
-  const body = KINDS[kind].body.decode(read.body, MAX_BODY);
-  KINDS[kind].check(body, read.signer);
+  const body = readBody(kind, read.body);
+  KINDS[kind].check?.(body, read.signer);
+  demand(!body.federation || (federation && same(body.federation, federation)), 'statement', 'a statement of another federation');
   return { bytes: envelope, id: statementId(kind, read.signer, read.body), signer: read.signer, body };
 }
 
@@ -217,7 +235,7 @@ export function verify(envelope, kind, key) {
 export function peek(envelope, kind) {
   const read = ENVELOPE.decode(envelope, MAX_ENVELOPE);
   demand(read.kind === kind, 'statement', `a statement of kind ${read.kind} instead of ${kind}`);
-  return KINDS[kind].body.decode(read.body, MAX_BODY);
+  return readBody(kind, read.body);
 }
 
 /** The document that proves itself: it holds the key that signed it. @param {Uint8Array} envelope @returns {Statement} */
@@ -228,14 +246,13 @@ export function verifyGenesis(envelope) {
 
 /**
  * An admission certificate of a federation.
- * @param {Uint8Array} envelope @param {Statement} genesis
+ * @param {Uint8Array} envelope @param {Pick<Statement, 'id' | 'body'>} genesis
  * @returns {{ statement: Statement, id: Uint8Array, name: string, key: { suite: number, publicKey: Uint8Array } }} the member
  */
 export function verifyAdmission(envelope, genesis) {
   const founder = { suite: genesis.body.founderSuite, publicKey: genesis.body.founderKey };
-  const statement = verify(envelope, 2, founder);
+  const statement = verify(envelope, 2, founder, genesis.id);
   const { body } = statement;
-  demand(same(body.federation, genesis.id), 'statement', 'a certificate of another federation');
   demand(genesis.body.suites.includes(body.suiteId), 'statement', 'a suite that the federation does not allow');
   return { statement, id: nodeId(body.suiteId, body.publicKey), name: body.name, key: { suite: body.suiteId, publicKey: body.publicKey } };
 }
