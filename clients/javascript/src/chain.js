@@ -28,6 +28,11 @@ export class Chain {
    */
   add(envelope) {
     const { id, body } = verify(envelope, 18, this.coordinator);
+    return this.follow(id, body);
+  }
+
+  /** The rules of a record whose signature is right. @param {Uint8Array} id @param {any} body @returns {any} */
+  follow(id, body) {
     demand(hex(body.run) === hex(this.run), 'record', 'a record of another run');
     if (body.round >= 1 && body.round <= this.round) return null;
     demand(body.round === this.round + 1, 'record', `round ${body.round} does not follow round ${this.round}`);

@@ -22,12 +22,7 @@ const LAST = 1;
 
 /** @typedef {{ type: number, [field: string]: any }} Frame */
 
-const END = Number.MAX_SAFE_INTEGER;
-
-/**
- * Reads the fields of one body. Offsets and limits are numbers: beyond 2^53 they are clamped, which no
- * blob of at most 2^40 bytes can tell from the truth, and refused from 2^63 on.
- */
+/** Reads the fields of one body. Offsets and limits are numbers, bigints where a number is not exact. */
 class Body {
   /** @param {Uint8Array} bytes */
   constructor(bytes) {
@@ -44,7 +39,7 @@ class Body {
   offset(at) {
     const value = this.view.getBigUint64(at);
     demand(value < 1n << 63n, 'bad-frame', 'an offset or limit of 2^63 or more');
-    return value > BigInt(END) ? END : Number(value);
+    return value > BigInt(Number.MAX_SAFE_INTEGER) ? value : Number(value);
   }
 }
 

@@ -1,4 +1,4 @@
-// Section 9.2 for the session's initiator: it requests on odd streams and supplies on even ones.
+// Section 9.2: one side of the streams of a bulk connection, as requester and as supplier.
 import { blobHash } from './blobs.js';
 import { concat, same } from './bytes.js';
 import { CODES, codeName, demand, QrfldError } from './errors.js';
@@ -47,16 +47,21 @@ export class Download {
  * @property {(error: Error) => void} fail
  */
 
+/** A limit that may be beyond every blob, as a number. @param {number | bigint} limit */
+const within = (limit) => (typeof limit === 'bigint' ? Number.MAX_SAFE_INTEGER : limit);
+
 /** All streams of one bulk connection. */
 export class Streams {
   /**
    * @param {import('./connection.js').Connection} connection
    * @param {(hash: Uint8Array) => Uint8Array | null} supply the blobs that this peer may have
+   * @param {boolean} [initiator] whether this side is the session's: it asks on odd streams
    */
-  constructor(connection, supply) {
+  constructor(connection, supply, initiator = true) {
     this.connection = connection;
     this.supply = supply;
-    this.nextStream = 1;
+    this.parity = initiator ? 1 : 0;
+    this.nextStream = initiator ? 1 : 2;
     this.highest = 0;
     /** @type {Map<number, Requested>} */
     this.requested = new Map();
@@ -87,9 +92,15 @@ export class Streams {
 
   /** Gives up streams on which nothing comes. */
   cancelStalled() {
-    for (const [stream, request] of this.requested) {
-      if (!request.cancelled && performance.now() - request.at > STALLED_MS) this.#cancel(stream, request, new QrfldError('cancelled', 'a supplier that does not supply'));
+    for (const [stream, { at }] of this.requested) {
+      if (performance.now() - at > STALLED_MS) this.cancel(stream);
     }
+  }
+
+  /** Gives up a fetch; what has come of it is kept. @param {number} stream */
+  cancel(stream) {
+    const request = this.requested.get(stream);
+    if (request && !request.cancelled) this.#cancel(stream, request, new QrfldError('cancelled', 'the fetch was given up'));
   }
 
   /** The session is over. @param {Error} cause */
@@ -105,14 +116,14 @@ export class Streams {
       case CHUNK: return this.#onChunk(frame);
       case GET: return this.#onGet(frame);
       case STREAM_CREDIT: return this.#onCredit(frame);
-      case RESET: return this.#isOurs(frame.stream) ? this.#onTheirReset(frame) : this.#onCancel(frame);
+      case RESET: return frame.stream !== 0 && this.#isOurs(frame.stream) ? this.#onTheirReset(frame) : this.#onCancel(frame);
       default: throw new QrfldError('unexpected-frame', `a frame of type ${frame.type}`);
     }
   }
 
-  /** Whether this side is the requester: the initiator's numbers are odd. @param {number} stream */
+  /** Whether this side is the requester. @param {number} stream */
   #isOurs(stream) {
-    return stream % 2 === 1;
+    return stream % 2 === this.parity;
   }
 
   /** @param {any} frame */
@@ -167,7 +178,7 @@ export class Streams {
       this.connection.send({ type: RESET, stream, code: CODES['not-found'] });
       return;
     }
-    this.supplied.set(stream, { blob: data, next: offset, limit });
+    this.supplied.set(stream, { blob: data, next: offset, limit: within(limit) });
     this.#pump();
   }
 
@@ -177,7 +188,7 @@ export class Streams {
     const supplied = this.supplied.get(stream);
     if (!supplied) return;
     demand(limit >= supplied.limit, 'credit-exceeded', 'a limit was lowered');
-    supplied.limit = limit;
+    supplied.limit = within(limit);
     this.#pump();
   }
 

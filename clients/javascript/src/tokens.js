@@ -2,9 +2,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { parseAddress } from './addresses.js';
 import { ascii, concat, same, u16, view } from './bytes.js';
-import { demand } from './errors.js';
+import { demand, QrfldError } from './errors.js';
 import { base32, unbase32 } from './identity.js';
 import { array, bytes, HASH, NODE, structure, text, U63, U8 } from './structures.js';
+import { SUITES } from './suites.js';
 
 const PREFIX = 'qrfl1-';
 const MAX_TEXT = 1024;
@@ -45,8 +46,19 @@ export function parseToken(line) {
   const body = data.subarray(0, data.length - CHECKSUM);
   demand(view(body).getUint16(0) === body.length - 2, 'token', 'the token has another length than it says');
   demand(same(checksum(body), data.subarray(body.length)), 'token', 'the checksum of the token is wrong: mistyped');
-  const token = TOKEN.decode(body.subarray(2), MAX_TEXT);
+  return readToken(body.subarray(2));
+}
+
+/** @param {Uint8Array} data @returns {any} */
+function readToken(data) {
+  let token;
+  try {
+    token = TOKEN.decode(data, MAX_TEXT);
+    token.addresses.forEach(parseAddress);
+  } catch (error) {
+    throw new QrfldError('token', /** @type {Error} */ (error).message);
+  }
   demand(token.version === 1, 'token', `a token of version ${token.version}`);
-  for (const address of token.addresses) parseAddress(address);
+  demand(SUITES.has(token.suiteId), 'token', `a token of suite ${token.suiteId}`);
   return token;
 }

@@ -1,6 +1,6 @@
 // The files of spec/vectors, with hex strings turned into bytes.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { concat, unhex, view } from '../../src/bytes.js';
 import { F64 } from '../../src/canonical.js';
 
@@ -11,6 +11,7 @@ export const vectors = (name) => JSON.parse(readFileSync(new URL(name, ROOT), 'u
 
 /** Every vector of an area, with its path. @param {string} area @returns {[string, any][]} */
 export function area(area) {
+  if (!existsSync(new URL(`${area}/`, ROOT))) return [];
   const names = readdirSync(new URL(`${area}/`, ROOT), { recursive: true });
   return names.filter((name) => String(name).endsWith('.json')).sort().map((name) => [`${area}/${name}`, vectors(`${area}/${name}`)]);
 }
