@@ -82,14 +82,15 @@ class Inside(Invited):
         """A bulk connection with B2 in hand and B3 not sent."""
         first = first or b1(of)
         async with self.wire() as wire:
-            yield await self._join(wire, of, first)
+            await wire.send(first)
+            yield self.joined(wire, of, first, await wire.take(B2_SIZE, "B2"))
 
-    async def _join(self, wire: Wire, of: Secrets, first: bytes) -> Speaker:
-        await wire.send(first)
-        second = await wire.take(B2_SIZE, "B2")
-        right = bulk_mac(of, labels.BULK_MAC_RESPONDER, first + second[:32])
-        expect(second[32:] == right, "the mac of B2 is wrong")
-        return Speaker(wire, joined_chains(of, first, second), "bulk", initiator=True)
+    @staticmethod
+    def joined(wire: Wire, of: Secrets, b1: bytes, b2: bytes) -> Speaker:
+        """The bulk connection that B3 will open; DeviationError if B2 is wrong."""
+        right = bulk_mac(of, labels.BULK_MAC_RESPONDER, b1 + b2[:32])
+        expect(b2[32:] == right, "the mac of B2 is wrong")
+        return Speaker(wire, joined_chains(of, b1, b2), "bulk", initiator=True)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Pair]:

@@ -98,7 +98,7 @@ class Membership:
 async def redeem(node: Invited, token: Token, identity: Identity) -> Membership:
     """Join the federation; TargetError if the token is refused, DeviationError for a bad answer."""
     async with node.stranger(identity) as stranger:
-        answer = await ask(stranger, token)
+        answer = await ask(stranger, join(token))
         await stranger.control.say(Close(0, "done"))
     if isinstance(answer, Refused):
         raise TargetError(
@@ -117,10 +117,14 @@ async def redeem(node: Invited, token: Token, identity: Identity) -> Membership:
     return membership
 
 
-async def ask(stranger: Stranger, token: Token, secret: bytes | None = None) -> Welcome | Refused:
+def join(token: Token) -> Join:
+    """The JOIN of whoever holds a token."""
+    return Join(token_id=token.token_id, secret=token.secret, name=NAME)
+
+
+async def ask(stranger: Stranger, join: Join) -> Welcome | Refused:
     """Send JOIN and take the two answers that section 12 demands: HELLO, then the decision."""
-    control = stranger.control
-    await control.tell(Join(token_id=token.token_id, secret=secret or token.secret, name=NAME))
+    await stranger.control.tell(join)
     first, second = await _next(stranger), await _next(stranger)
     expect(isinstance(first, Hello), f"JOIN was answered by {type(first).__name__} before HELLO")
     if isinstance(second, Welcome | Refused):

@@ -7,11 +7,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from qrfld.conformance.cases import first_message, strangers, third_message
+from qrfld.conformance.cases import (
+    cookies,
+    entry,
+    first_message,
+    frames,
+    joining,
+    records,
+    strangers,
+    streams,
+    structures,
+    third_message,
+)
 from qrfld.conformance.door import Door, Invited
 from qrfld.conformance.inside import Inside
 from qrfld.conformance.membership import Membership, redeem
 from qrfld.conformance.runner import Plan
+from qrfld.conformance.sessions import Sessions
+from qrfld.conformance.speaker import Pair
 from qrfld.conformance.verdict import Case, TargetError
 from qrfld.conformance.wire import PROMPT, Pace
 from qrfld.crypto.identity import Identity
@@ -19,15 +32,26 @@ from qrfld.crypto.tokens import Token
 
 #: How often the tester connects: an implementation need not take more from one address.
 BURST: Final = 40
-PER_SECOND: Final = 12.0
+PER_SECOND: Final = 15.0
 
 KNOCKING: Final[Sequence[Case[Door]]] = strangers.CASES
-SHAKING: Final[Sequence[Case[Invited]]] = (*first_message.CASES, *third_message.CASES)
+SHAKING: Final[Sequence[Case[Invited]]] = (
+    *first_message.CASES,
+    *cookies.CASES,
+    *third_message.CASES,
+)
+ENTERING: Final[Sequence[Case[Inside]]] = (*entry.CASES, *joining.CASES)
+TALKING: Final[Sequence[Case[Pair]]] = (
+    *records.CASES,
+    *frames.CASES,
+    *structures.CASES,
+    *streams.CASES,
+)
 
 
 def catalogue() -> list[Case[Any]]:
     """All cases for a node that listens, in the order of a run."""
-    return [*KNOCKING, *SHAKING]
+    return [*KNOCKING, *SHAKING, *ENTERING, *TALKING]
 
 
 async def plans(
@@ -66,9 +90,12 @@ async def plans(
     if kept is None and folder is not None:
         membership.save(folder)
     inside = Inside.of(node, membership)
+    sessions = Sessions(inside.session)
     return where, [
         *_planned(KNOCKING, door, node.still_serves),
         *_planned(SHAKING, node, inside.still_serves),
+        *_planned(ENTERING, inside, inside.still_serves),
+        *(Plan(case, partial(sessions.run, case), sessions.renew) for case in TALKING),
     ]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from qrfld.conformance.verdict import DeviationError, expect
-from qrfld.conformance.wire import Wire
+from qrfld.conformance.wire import Wire, within
 from qrfld.crypto.errors import EncodingError
 from qrfld.protocol.errors import ErrorCode, RemoteProtocolError
 from qrfld.protocol.frames import (
@@ -43,7 +43,7 @@ M = TypeVar("M", bound=Message)
 
 WINDOW = 262_144
 GRANT_STEP = 65_536
-#: A peer that says so much beside what a case waits for is not waited for any longer.
+#: How much a peer may say beside what a case waits for.
 MOST_FRAMES = 10_000
 
 
@@ -54,6 +54,8 @@ class Speaker:
         self.wire = wire
         self.kind: Kind = kind
         self.initiator = initiator
+        #: Whether PINGs go unanswered.
+        self.mute = False
         self.sealer = Sealer(chains.sending(initiator=initiator))
         self._opener = Opener(chains.receiving(initiator=initiator))
         self._consumed = 0
@@ -102,7 +104,7 @@ class Speaker:
 
     async def _answer(self, frame: Frame) -> None:
         match frame:
-            case Ping(token):
+            case Ping(token) if not self.mute:
                 await self.say(Pong(token))
             case KeyUpdate():
                 self._opener.step()
@@ -120,15 +122,16 @@ class Speaker:
             if isinstance(frame, kind) and fits(frame):
                 self._skipped.remove(frame)
                 return frame
-        for _ in range(MOST_FRAMES):
-            next_frame = await self.hear()
-            if isinstance(next_frame, kind) and fits(next_frame):
-                return next_frame
-            if next_frame is None or isinstance(next_frame, Close):
-                why = "TCP ended" if next_frame is None else closing(next_frame)
-                raise DeviationError(f"{why}; awaited: {kind.__name__}")
-            self._skipped.append(next_frame)
-        raise DeviationError(f"{MOST_FRAMES} frames came, none of them the awaited {kind.__name__}")
+        async with within(self.wire.prompt, f"a frame of type {kind.__name__}"):
+            while True:
+                next_frame = await self.hear()
+                if isinstance(next_frame, kind) and fits(next_frame):
+                    return next_frame
+                if next_frame is None or isinstance(next_frame, Close):
+                    why = "TCP ended" if next_frame is None else closing(next_frame)
+                    raise DeviationError(f"{why}; awaited: {kind.__name__}")
+                expect(len(self._skipped) < MOST_FRAMES, f"more than {MOST_FRAMES} frames came")
+                self._skipped.append(next_frame)
 
     async def message(self, kind: type[M]) -> M:
         """The next message of a type; DeviationError if one before it cannot be read."""
@@ -153,22 +156,20 @@ class Speaker:
 
     async def closes(self, *codes: int) -> None:
         """Wait for CLOSE with one of ``codes`` and for the end of TCP right behind it."""
-        for _ in range(MOST_FRAMES):
-            frame = await self.hear()
-            if frame is None:
-                raise DeviationError(f"TCP ended without CLOSE; awaited: {_named(codes)}")
-            if isinstance(frame, Close):
-                expect(frame.code in codes, f"{closing(frame)}; awaited: {_named(codes)}")
-                await self.wire.closed_silently()
-                return
-        raise DeviationError(f"{MOST_FRAMES} frames came instead of CLOSE {_named(codes)}")
+        async with within(self.wire.prompt, f"CLOSE {_named(codes)}"):
+            while not isinstance(frame := await self.hear(), Close):
+                if frame is None:
+                    raise DeviationError(f"TCP ended without CLOSE; awaited: {_named(codes)}")
+        expect(frame.code in codes, f"{closing(frame)}; awaited: {_named(codes)}")
+        await self.wire.closed_silently()
 
     async def ends(self) -> Close | None:
         """Wait for the end of TCP; the CLOSE before it, if there was one."""
         said: Close | None = None
-        while (frame := await self.hear()) is not None:
-            expect(said is None, "a frame came after CLOSE")
-            said = frame if isinstance(frame, Close) else None
+        async with within(self.wire.prompt, "the end of the session"):
+            while (frame := await self.hear()) is not None:
+                expect(said is None, "a frame came after CLOSE")
+                said = frame if isinstance(frame, Close) else None
         return said
 
 

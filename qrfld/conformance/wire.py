@@ -20,6 +20,16 @@ PROMPT: Final = 3.0
 _MAX_UNREAD: Final = 4 << 20
 
 
+@asynccontextmanager
+async def within(seconds: float, what: str) -> AsyncIterator[None]:
+    """Bound the waits inside; DeviationError, naming what did not come, beyond ``seconds``."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise DeviationError(f"{what} did not come within {seconds:g} s") from None
+
+
 class Wire(asyncio.Protocol):
     """A connection; ``prompt`` is the longest wait for anything, in seconds."""
 
@@ -132,13 +142,10 @@ class Wire(asyncio.Protocol):
         self._transport.abort()
 
     async def _until(self, done: Callable[[], bool], what: str) -> None:
-        try:
-            async with asyncio.timeout(self.prompt):
-                while not done():
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            raise DeviationError(f"{what} did not come within {self.prompt:g} s") from None
+        async with within(self.prompt, what):
+            while not done():
+                self._changed.clear()
+                await self._changed.wait()
 
 
 class Pace:

