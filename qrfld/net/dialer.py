@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from qrfld.crypto.addresses import split_address
@@ -18,6 +20,12 @@ from qrfld.protocol.bulk import BulkSecret
 from qrfld.protocol.connection import Connection
 from qrfld.protocol.events import BulkJoined, Event, SessionEstablished
 from qrfld.protocol.session import Endpoint
+from qrfld.protocol.tickets import Ticket, Tickets
+
+log = logging.getLogger("qrfld.dialer")
+
+#: What to say on a socket that has just been opened; None to close it again.
+Begin = Callable[[], Connection | None]
 
 
 @dataclass(eq=False)
@@ -42,14 +50,14 @@ class _Handshake:
         self.over.set()
 
 
-async def _open(connection: Connection, address: str, seconds: float) -> tuple[Link, _Handshake]:
-    """Open a socket and complete the handshake; raises PeerUnreachableError."""
+async def _open(begin: Begin, address: str, seconds: float) -> tuple[Link, _Handshake]:
+    """Open a socket, begin a handshake on it and complete that; raises PeerUnreachableError."""
     handshake = _Handshake()
     try:
         host, port = split_address(address)
         async with asyncio.timeout(seconds):
             _, link = await asyncio.get_running_loop().create_connection(
-                lambda: Link(lambda _: connection, handshake), host, port
+                lambda: Link(lambda _: begin(), handshake), host, port
             )
     # UnicodeError: a name that DNS cannot carry, such as one with a label of 64 letters.
     except (OSError, UnicodeError, CertificateError) as error:
@@ -78,13 +86,49 @@ def _reason(error: Exception) -> str:
 
 
 async def connect(
-    endpoint: Endpoint, peer: NodeId, address: str, timing: Timing = DEFAULT
+    endpoint: Endpoint,
+    peer: NodeId,
+    address: str,
+    timing: Timing = DEFAULT,
+    tickets: Tickets | None = None,
 ) -> Session:
     """Dial ``peer`` at ``address``; the session's bulk link is not open yet.
 
+    With a ticket of the peer the session before is resumed; if that fails, whether the peer has
+    forgotten it or somebody on the way interferes, a full handshake follows at once.
+
     Raises PeerUnreachableError: refused, silent, another node's identity, a failed handshake.
     """
-    link, handshake = await _open(Connection.dial(endpoint, peer), address, timing.connect)
+    if tickets is not None and (ticket := tickets.to_dial(peer, _now())) is not None:
+        try:
+            return await _session(_resuming(endpoint, ticket, tickets), address, timing)
+        except PeerUnreachableError as error:
+            if tickets.to_dial(peer, _now()) is not None:
+                # Nobody was there to show it to; or the peer has dialled us, hence the new ticket.
+                raise
+            log.debug("not resumed, a full handshake follows: %s", error)
+    connection = Connection.dial(endpoint, peer)
+    return await _session(lambda: connection, address, timing)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _resuming(endpoint: Endpoint, ticket: Ticket, tickets: Tickets) -> Begin:
+    """Takes the ticket when the socket is open and not before: it is good for one attempt."""
+
+    def begin() -> Connection | None:
+        if tickets.to_dial(ticket.peer.node_id, _now()) is not ticket:
+            return None
+        tickets.take(ticket.peer.node_id, _now())
+        return Connection.resume(endpoint, ticket)
+
+    return begin
+
+
+async def _session(begin: Begin, address: str, timing: Timing) -> Session:
+    link, handshake = await _open(begin, address, timing.connect)
     protocol = link.connection.session
     assert protocol is not None  # noqa: S101 - SessionEstablished came
     session = Session(link, protocol, address=address, timing=timing)
@@ -95,7 +139,7 @@ async def connect(
 async def connect_bulk(session: Session, bulk: BulkSecret) -> None:
     """Open the session's bulk link at the same address; raises PeerUnreachableError."""
     connection = Connection.dial_bulk(bulk)
-    link, handshake = await _open(connection, session.address, session.timing.connect)
+    link, handshake = await _open(lambda: connection, session.address, session.timing.connect)
     session.bulk = link
     _hand_over(link, handshake, session)
 

@@ -28,6 +28,7 @@ from qrfld.protocol.connection import Connection
 from qrfld.protocol.cookies import CookieGate
 from qrfld.protocol.events import BulkJoined, Event, SessionEstablished
 from qrfld.protocol.session import Endpoint
+from qrfld.protocol.tickets import TicketGate, Tickets
 
 log = logging.getLogger("qrfld.listener")
 
@@ -39,6 +40,7 @@ class Mesh(Protocol):
     """What the listener needs of the mesh."""
 
     bulk_secrets: dict[bytes, BulkSecret]
+    tickets: Tickets
     timing: Timing
 
     def adopt(self, session: Session) -> None:
@@ -101,7 +103,8 @@ class Listener:
             gate = CookieGate(self._cookie_secrets(now), host.encode(), now)
         late = NetError(f"no handshake within {self._handshake_seconds:g} s")
         self._pending[link] = loop.call_later(self._handshake_seconds, link.abort, late)
-        return Connection.accept(self._endpoint, self._mesh.bulk_secrets, gate)
+        tickets = TicketGate(self._mesh.tickets, now)
+        return Connection.accept(self._endpoint, self._mesh.bulk_secrets, gate, tickets)
 
     def settle(self, link: Link, event: Event) -> None:
         """The handshake is over: pass the link on."""

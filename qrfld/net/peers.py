@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qrfld.crypto.certificates import Member
-from qrfld.crypto.errors import CertificateError
 from qrfld.crypto.identity import NodeId, PublicIdentity
 from qrfld.crypto.suites import suite_name
 from qrfld.errors import QrfldError
@@ -32,6 +30,7 @@ from qrfld.net.errors import (
     TransferError,
 )
 from qrfld.net.gossip import Gossip
+from qrfld.net.hellos import believe, greeting
 from qrfld.net.limits import OFFENCES, RateLimiter
 from qrfld.net.link import Link
 from qrfld.net.members import Members
@@ -45,6 +44,7 @@ from qrfld.protocol.errors import ErrorCode
 from qrfld.protocol.messages import Digest, Hello, Join, Message, Refused
 from qrfld.protocol.messages import Members as MembersMessage
 from qrfld.protocol.session import Endpoint
+from qrfld.protocol.tickets import Tickets
 
 log = logging.getLogger("qrfld.peers")
 
@@ -77,6 +77,7 @@ class Peers:
     offers: Offers = field(default_factory=Offers)
     sessions: dict[NodeId, Session] = field(default_factory=dict)
     bulk_secrets: dict[bytes, BulkSecret] = field(default_factory=dict)
+    tickets: Tickets = field(default_factory=Tickets)
     traffic: Traffic = field(default_factory=Traffic)
 
     def __post_init__(self) -> None:
@@ -193,6 +194,7 @@ class Peers:
             "address": alive.address if alive else where[0] if where else "",
             "since_seconds": max(0.0, now - since),
             "suite": suite_name(alive.protocol.suite) if alive else "",
+            "resumed": alive is not None and alive.protocol.resumed,
             "rtt_ms": alive.rtt * 1000 if alive and alive.rtt is not None else None,
             "bytes_sent": alive.bytes_sent if alive else 0,
             "bytes_received": alive.bytes_received if alive else 0,
@@ -273,12 +275,12 @@ class Peers:
         """Exchange hellos, settle double sessions, open the bulk link; False: nothing to serve."""
         async with asyncio.timeout(self.timing.admission):
             if session.initiator:
-                await session.send(self.members.hello())
+                await session.send(greeting(session, self.members))
             if (event := await session.messages.get()) is None:
                 raise SessionClosedError(f"closed before its hello: {session.error}")
             match event.message:
                 case Hello() as hello:
-                    session.member, new = await self._believe(session, hello)
+                    session.member, new = await believe(session, hello, self.members, self.tickets)
                 case Join() as join if not session.initiator and not session.protocol.resumed:
                     await session.send(self.members.hello())
                     await self._answer_join(session, join)
@@ -293,25 +295,16 @@ class Peers:
             if not self._keep(session):
                 session.close(ErrorCode.DUPLICATE_SESSION, "another session is kept")
                 return False
+            self.tickets.keep(session.protocol, session.started)
             if session.initiator:
                 await connect_bulk(session, session.protocol.bulk)
             else:
                 self.bulk_secrets[session.protocol.session_id] = session.protocol.bulk
-                await session.send(self.members.hello())
+                await session.send(greeting(session, self.members))
                 await session.bulk_attached.wait()
         if new:
             await self._gossip.pass_on([session.node_id], not_to=session.node_id)
         return not session.closed.is_set()
-
-    async def _believe(self, session: Session, hello: Hello) -> tuple[Member, bool]:
-        """Who the peer is by its certificate, or by that of the session it resumes; and if new."""
-        node = session.node_id
-        if hello.certificate is not None:
-            return await self.members.learn(hello.certificate, hello.addresses, expected=node)
-        known = self.members.get(node)
-        if known is None or not session.protocol.resumed:
-            raise CertificateError(f"{node.short} shows no certificate")
-        return known.member, False
 
     async def _answer_join(self, session: Session, join: Join) -> None:
         if await self.issuer.answer(session, join):
@@ -395,6 +388,7 @@ class Peers:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self.timing.tick)
+            self.tickets.expire(loop.time())
             for session in list(self._live.values()):
                 session.keep_alive(loop.time())
 

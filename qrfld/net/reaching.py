@@ -20,6 +20,7 @@ from qrfld.net.members import Members
 from qrfld.net.session import Session
 from qrfld.net.timing import Timing
 from qrfld.protocol.session import Endpoint
+from qrfld.protocol.tickets import Tickets
 
 
 class Mesh(Protocol):
@@ -28,6 +29,10 @@ class Mesh(Protocol):
     @property
     def sessions(self) -> dict[NodeId, Session]:
         """The sessions there are, by member."""
+
+    @property
+    def tickets(self) -> Tickets:
+        """What sessions can be resumed with."""
 
     def full(self) -> bool:
         """Whether no further member gets a session."""
@@ -96,7 +101,9 @@ class Reaching:
             attempts.last_error = "no address of it is known yet"
         for address in addresses:
             try:
-                session = await connect(self._endpoint, node, address, self._timing)
+                session = await connect(
+                    self._endpoint, node, address, self._timing, self._mesh.tickets
+                )
             except PeerUnreachableError as error:
                 attempts.last_error = str(error)
                 continue

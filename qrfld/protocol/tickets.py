@@ -60,10 +60,16 @@ class Tickets:
         _put(self._dial, session.node_id, _ticket(session, dial, ends))
         _put(self._accept, accept.name, _ticket(session, accept, ends))
 
+    def to_dial(self, peer: NodeId, now: float) -> Ticket | None:
+        """What ``peer`` may be dialled with; it stays here until it is taken."""
+        ticket = self._dial.get(peer)
+        return ticket if ticket is not None and now < ticket.ends else None
+
     def take(self, peer: NodeId, now: float) -> Ticket | None:
         """What ``peer`` may be dialled with; it is forgotten here, used or not."""
-        ticket = self._dial.pop(peer, None)
-        return ticket if ticket is not None and now < ticket.ends else None
+        ticket = self.to_dial(peer, now)
+        self._dial.pop(peer, None)
+        return ticket
 
     def find(self, name: bytes, now: float) -> Ticket | None:
         """What a caller may resume a session with."""

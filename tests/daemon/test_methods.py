@@ -21,7 +21,7 @@ STATUS = {
     *("attack", "members", "sessions", "warnings", "run", "peers"),
 }
 PEER = {
-    *("id", "short", "name", "state", "address", "since_seconds", "suite", "rtt_ms"),
+    *("id", "short", "name", "state", "address", "since_seconds", "suite", "resumed", "rtt_ms"),
     *("bytes_sent", "bytes_received", "last_error"),
 }
 RUN = {

@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from mesh import Federation, until
+from mesh import Federation, MeshNode, until
 
 from qrfld.crypto.identity import Identity
 from qrfld.net.dialer import connect, connect_bulk
@@ -18,6 +18,7 @@ from qrfld.net.timing import Timing
 from qrfld.protocol import wire
 from qrfld.protocol.errors import ErrorCode, LocalProtocolError
 from qrfld.protocol.session import Endpoint
+from qrfld.protocol.tickets import Tickets
 
 SHORT = Timing(connect=0.4)
 Responder = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -150,6 +151,74 @@ async def test_dialler_names_an_address_that_never_answers(federation: Federatio
         finally:
             for each in fill:
                 each.close()
+
+
+async def with_ticket(
+    federation: Federation, node: MeshNode
+) -> tuple[Endpoint, Tickets, Callable[[], bool]]:
+    """Who has had a session with ``node``, its tickets, and whether it has one to dial with."""
+    own, tickets = endpoint(federation), Tickets()
+    session = await connect(own, node.identity.node_id, node.address)
+    now = asyncio.get_running_loop().time()
+    tickets.keep(session.protocol, now)
+    session.close(ErrorCode.NORMAL, "done")
+    return own, tickets, lambda: tickets.to_dial(node.identity.node_id, now) is not None
+
+
+async def test_ticket_that_could_not_be_shown_to_anybody_is_kept(federation: Federation) -> None:
+    node = await federation.node("node")
+    own, tickets, held = await with_ticket(federation, node)
+    with pytest.raises(PeerUnreachableError):
+        await connect(own, node.identity.node_id, "127.0.0.1:1", SHORT, tickets)
+    assert held()
+
+
+async def test_dialling_ends_when_the_peer_has_dialled_us_meanwhile(
+    federation: Federation,
+) -> None:
+    """Another session has brought other tickets before our socket was open."""
+    node = await federation.node("node")
+    own, tickets, held = await with_ticket(federation, node)
+    newer = await connect(own, node.identity.node_id, node.address)
+    dialling = asyncio.create_task(
+        connect(own, node.identity.node_id, node.address, SHORT, tickets)
+    )
+    await asyncio.sleep(0)
+    tickets.keep(newer.protocol, asyncio.get_running_loop().time())
+    with pytest.raises(PeerUnreachableError):
+        await dialling
+    assert held()
+    newer.close(ErrorCode.NORMAL, "done")
+
+
+@pytest.mark.parametrize("answer", [silent, closing, mirroring])
+async def test_ticket_shown_to_a_false_responder_is_gone_and_a_handshake_is_tried(
+    federation: Federation, answer: Responder
+) -> None:
+    node = await federation.node("node")
+    own, tickets, held = await with_ticket(federation, node)
+    heard: list[bytes] = []
+
+    async def listening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readexactly(4))
+        await answer(reader, writer)
+
+    async with responder(listening) as address:
+        with pytest.raises(PeerUnreachableError):
+            await connect(own, node.identity.node_id, address, SHORT, tickets)
+    assert heard == [b"QRFS", b"QRFL"]
+    assert not held()
+
+
+async def test_peer_that_does_not_hold_the_ticket_gets_a_full_handshake(
+    federation: Federation,
+) -> None:
+    node = await federation.node("node")
+    own, tickets, held = await with_ticket(federation, node)  # no hello was said: it keeps none
+    session = await connect(own, node.identity.node_id, node.address, SHORT, tickets)
+    assert not session.protocol.resumed
+    assert not held()
+    session.close(ErrorCode.NORMAL, "done")
 
 
 async def test_node_does_not_dial_itself(federation: Federation) -> None:

@@ -113,6 +113,16 @@ def test_forgotten_peer_leaves_nothing_and_the_others_stay() -> None:
     store.forget(BOB)
 
 
+def test_peer_may_be_dialled_with_a_ticket_until_that_is_taken_or_ends() -> None:
+    store = resumable().alice
+    ticket = store.to_dial(BOB, 0.0)
+    assert ticket is not None
+    assert store.to_dial(BOB, LIFETIME) is None
+    assert store.to_dial(ALICE, 0.0) is None
+    assert store.take(BOB, 0.0) is ticket
+    assert store.to_dial(BOB, 0.0) is None
+
+
 def test_used_ticket_is_gone_and_may_be_gone_already() -> None:
     nodes = resumable()
     gate, name = TicketGate(nodes.bob, 1.0), nodes.alice_dials.name

@@ -23,6 +23,7 @@ from qrfld.protocol.events import (
 from qrfld.protocol.frames import Frame
 from qrfld.protocol.messages import Hello, Message, RunSync
 from qrfld.protocol.session import Endpoint
+from qrfld.protocol.tickets import Tickets
 
 PAGE = 4096
 
@@ -234,6 +235,18 @@ class Attackers:
         await control.say_within_credit([self.hello(identity)])
         await control.heard_message(Hello)
         return control, await self.bulk(control, buffer=buffer)
+
+    async def resumed(self, identity: Identity, control: Speaker) -> Speaker:
+        """A session that continues an earlier one; nothing has been said in it."""
+        session, store = control.connection.session, Tickets()
+        assert session is not None
+        store.keep(session, 0.0)
+        ticket = store.take(self.target.identity.node_id, 0.0)
+        assert ticket is not None
+        endpoint = Endpoint(identity, self.federation.id, self.federation.genesis.suites)
+        speaker = Speaker(await self.wire(), Connection.resume(endpoint, ticket))
+        await speaker.shake()
+        return speaker
 
     async def bulk(self, control: Speaker, *, buffer: int | None = None) -> Speaker:
         session = control.connection.session

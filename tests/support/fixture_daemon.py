@@ -79,6 +79,7 @@ def peer(name: str, state: str = "connected", **more: Any) -> dict[str, Any]:
         "address": "192.0.2.7:7483",
         "since_seconds": 12.5,
         "suite": SUITE,
+        "resumed": False,
         "rtt_ms": 1.25,
         "bytes_sent": 123456,
         "bytes_received": 2345678,
