@@ -8,24 +8,50 @@ can be told their randomness. Everything follows from fixed seeds: two runs give
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Callable, Iterator
 
-from making import bodies, encoding, messages, statements
+from making import (
+    blobs,
+    bodies,
+    chains,
+    connections,
+    control_frames,
+    encoding,
+    frames,
+    handshakes,
+    messages,
+    names,
+    records,
+    statements,
+    steps,
+)
+from making.basics import Vector
 
-AREAS: dict[str, ModuleType] = {
-    "encoding": encoding,
-    "messages": messages,
-    "bodies": bodies,
-    "statements": statements,
+AREAS: dict[str, Callable[[], Iterator[Vector]]] = {
+    "encoding": encoding.vectors,
+    "identity": names.identities,
+    "handshake": handshakes.vectors,
+    "handshake-steps": steps.vectors,
+    "records": records.vectors,
+    "frames": frames.vectors,
+    "connections": connections.vectors,
+    "messages": messages.vectors,
+    "bodies": bodies.vectors,
+    "statements": statements.vectors,
+    "chains": chains.vectors,
+    "tokens": names.tokens,
+    "blobs": blobs.blobs,
+    "tensors": blobs.tensors,
+    "updates": blobs.updates,
+    "control-frames": control_frames.vectors,
 }
 
 
 def files() -> Iterator[tuple[str, str]]:
     """Path below this directory and text of every vector."""
     seen: set[str] = set()
-    for area, module in AREAS.items():
-        for vector in module.vectors():
+    for area, vectors in AREAS.items():
+        for vector in vectors():
             path = f"{vector.name}.json"
             if not path.startswith(f"{area}/") or path in seen:
                 raise ValueError(path)
