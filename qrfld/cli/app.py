@@ -100,6 +100,7 @@ def _build() -> None:
         "bench",
         "Measure this machine, each figure beside its baseline.",
         handshake=bench.handshake,
+        flood=bench.flood,
         aggregate=bench.aggregate,
         all=bench.everything,
     )

@@ -33,6 +33,21 @@ def handshake(
     _show(bench.measure(seconds, suite, provider))
 
 
+def flood(
+    seconds: Seconds = 20.0,
+    rate: Annotated[
+        float, typer.Option(min=1, max=1e6, help="How many first messages a second.")
+    ] = 2000.0,
+    addresses: Annotated[
+        int, typer.Option(min=1, max=60_000, help="How many loopback addresses they come from.")
+    ] = 64,
+) -> None:
+    """A daemon under bogus first messages: its members' pings, joins, CPU and memory."""
+    from qrfld.bench import flood as bench
+
+    _show(bench.measure(seconds, rate, addresses))
+
+
 def aggregate(
     columns: Annotated[
         int, typer.Option(min=1, max=1 << 28, help="How many parameters an update has.")
@@ -54,9 +69,10 @@ def everything(
 
     With --json one object a line.
     """
-    from qrfld.bench import aggregate, handshake
+    from qrfld.bench import aggregate, flood, handshake
 
     _show(handshake.measure(seconds))
+    _show(flood.measure(2 * seconds))
     _show(aggregate.measure())
 
 
