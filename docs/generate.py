@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from qrfld.aggregation import rules
+from qrfld.aggregation import pre_aggregations, rules
 from qrfld.config.schema import Config, expectation, sections, types
 
 DOCS = Path(__file__).resolve().parent
@@ -48,9 +48,18 @@ def aggregation_rules() -> str:
     return "\n".join(lines)
 
 
+def aggregation_stages() -> str:
+    """The pre-aggregations of this version."""
+    lines = ["| name | what it does to the rows | parameters | source |", "|---|---|---|---|"]
+    for stage in pre_aggregations():
+        parameters = ", ".join(f"`{name}`" for name in stage.parameters) or "none"
+        lines.append(f"| `{stage.name}` | {stage.what} | {parameters} | {stage.source} |")
+    return "\n".join(lines)
+
+
 TABLES = {
     "configuration.md": {"settings": settings},
-    "runs.md": {"rules": aggregation_rules},
+    "runs.md": {"rules": aggregation_rules, "stages": aggregation_stages},
 }
 
 

@@ -65,6 +65,8 @@ WHOLE_HOUSE = {
     "tests/test_layout.py",
     "tests/test_docs.py",
     "tests/test_makefile.py",
+    "tests/aggregation/test_byzfl.py",
+    "tests/aggregation/test_robustness.py",
     "tests/protocol/test_spec.py",
     "tests/systemd/test_service.py",
     "tests/tasks/test_examples.py",

@@ -13,9 +13,10 @@ attack.py` prints them, and its docstring holds the last table.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qrfld.aggregation.blocks import Updates
-from qrfld.aggregation.distances import centred_gram
+from qrfld.aggregation.blocks import BLOCK_COLUMNS, Updates, as_rows, blocks
+from qrfld.aggregation.columns import Combination
 
 # Two rows are equally far from their median. Of three, one honest row with more data than the
 # others came to be above the threshold in every round of a long run on digits.
@@ -28,7 +29,7 @@ def evidence(updates: Updates) -> list[float]:
     ``updates`` as for `rules.aggregate`. When at least half of the rows equal the median exactly,
     the others' evidence is infinite. Raises UpdateShapeError, NonFiniteUpdateError.
     """
-    distances = np.sqrt(np.diagonal(centred_gram(updates)))
+    distances = _distances_to_median(updates)
     typical = float(np.median(distances))
     if typical > 0:
         return [float(distance) / typical for distance in distances]
@@ -44,3 +45,20 @@ def suspects(updates: Updates, *, threshold: float = 3.0) -> list[int]:
     if len(ratios) < _FEWEST_ROWS:
         return []
     return [index for index, ratio in enumerate(ratios) if ratio > threshold]
+
+
+def _distances_to_median(updates: Updates) -> NDArray[np.float64]:
+    """Distance of each row to the coordinate median, shape (n,); infinite beyond float32."""
+    rows = as_rows(updates)
+    median = Combination("median", (1.0,) * len(rows), 1.0).mixer()
+    middles, differences = np.empty((2, BLOCK_COLUMNS), np.float32)
+    squares = np.zeros(len(rows))
+    for _, block in blocks(rows):
+        middle, difference = (part[: block[0].size] for part in (middles, differences))
+        median(block, middle)
+        for index, row in enumerate(block):
+            with np.errstate(over="ignore"):
+                np.subtract(row, middle, out=difference)
+                squares[index] += np.dot(difference, difference)
+    distances: NDArray[np.float64] = np.sqrt(squares)
+    return distances

@@ -1,18 +1,11 @@
-"""The aggregation rules: which there are, what each withstands, and how each combines rows.
+"""The aggregation rules: which there are, what each withstands, and how to call them.
 
-A rule works in two halves. Its *decision* (`decide`) picks the rows that count and integer weights
-for them; distances may be used here. Its *mix* (`mix`) computes the result from the decision by
-elementwise IEEE operations in a fixed order, so the same decision over the same rows gives the
-same bits on every machine, and a decision can be sent, checked and recorded.
+A name is a rule, or pre-aggregations and a rule joined by ``+``: ``nnm+trimmed-mean``. The rows and
+weights are found by a `decide`, the result by a `mix` (see `decision`). A rule of another package
+is found by the entry point ``qrfld.rules``, which names a `Rule`.
 
 Order of rows: the caller sorts them (by node ID), which fixes summation order and breaks ties of
-distance rules; who sent first has no influence. The coordinate rules do not depend on it at all.
-
-    rule          withstands f among   result
-    mean          n ≥ 1, f = 0         weighted mean of all rows
-    median        n ≥ 2f + 1           median of each column; mean of the middle two for even n
-    trimmed-mean  n ≥ 2f + 1           mean of each column without its f lowest and f highest values
-    multi-krum    n ≥ 2f + 3           mean of the n - f rows with the lowest Krum scores
+distance rules; who sent first has no influence. Column rules do not depend on it at all.
 
 These rules bound what f malicious rows can do; they do not undo it. Small, coordinated deviations
 (ALIE, slow drift, label flips) stay inside the bound and still cost accuracy.
@@ -22,45 +15,44 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import entry_points
 
 import numpy as np
 
-from qrfld.aggregation.blocks import BLOCK_COLUMNS, Row, Updates, Vector, as_rows, blocks
-from qrfld.aggregation.distances import Matrix, centred_gram, squared_distances
+from qrfld.aggregation import centres, selecting, trusting
+from qrfld.aggregation.blocks import Row, Updates, Vector, as_rows
+from qrfld.aggregation.decision import Choice, Decision, mix
 from qrfld.aggregation.errors import RuleBoundError, RuleError, WeightError
-from qrfld.aggregation.order import selection
+from qrfld.aggregation.preaggregation import PRE_AGGREGATIONS, PreAggregation
+from qrfld.aggregation.view import View
 
+ENTRY_POINTS = "qrfld.rules"
 _MAX_TOTAL_WEIGHT = 2**53  # the integers that float64 holds exactly
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a rule decided about n rows: indices of the rows that count, one weight for each."""
-
-    rule: str
-    f: int
-    rows: tuple[int, ...]
-    weights: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Rule:
     """A rule and its bound: it withstands f malicious rows among ``n ≥ per_fault · f + least``.
 
-    ``per_fault`` is None for a rule that withstands none. ``weighted`` tells whether it takes
-    weights, ``cost`` counts work per column, ``source`` names the paper.
+    ``decide`` finds the rows and weights from a `View`. ``per_fault`` is None for a rule that
+    withstands none. ``weighted`` tells whether it takes sample counts, ``parameters`` its own
+    parameters with their defaults, ``reference`` whether it needs or takes a reference row.
+    ``cost`` counts work per column, ``source`` names the paper, ``before`` what comes first.
     """
 
     name: str
+    decide: Callable[[View], Choice]
     per_fault: int | None
     least: int
-    weighted: bool
     cost: str
     source: str
-    _select: Callable[[list[Row], int], Sequence[int]]
-    _combine: Callable[[list[Row], Decision], Vector]
+    weighted: bool = False
+    reference: bool = False
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    before: tuple[PreAggregation, ...] = ()
 
     @property
     def bound(self) -> str:
@@ -85,47 +77,109 @@ class Rule:
                 hint="lower f, take another rule or wait for more updates",
             )
 
+    @property
+    def accepts(self) -> dict[str, float]:
+        """All parameters, those of ``before`` included, with their defaults."""
+        accepted = dict(self.parameters)
+        for entry in self.before:
+            accepted |= entry.parameters
+        return accepted
+
 
 def rules() -> tuple[Rule, ...]:
-    """All rules, plainest first."""
+    """All rules, plainest first, without those of other packages."""
     return tuple(_RULES.values())
+
+
+def pre_aggregations() -> tuple[PreAggregation, ...]:
+    """All pre-aggregations."""
+    return tuple(PRE_AGGREGATIONS.values())
 
 
 def rule(name: str) -> Rule:
     """Return the rule called ``name``; raises RuleError that names the nearest one."""
-    try:
-        return _RULES[name]
-    except KeyError:
-        near = difflib.get_close_matches(name, _RULES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(_RULES)}"
-        raise RuleError(f"unknown aggregation rule {name!r}", hint=hint) from None
+    *before, last = name.split("+")
+    found = _RULES.get(last) or _foreign(last)
+    if found is None:
+        raise _unknown("aggregation rule", last, list(_RULES))
+    for part in before:
+        if part not in PRE_AGGREGATIONS:
+            raise _unknown("pre-aggregation", part, list(PRE_AGGREGATIONS))
+    if not before:
+        return found
+    stages = tuple(PRE_AGGREGATIONS[part] for part in before)
+    return replace(found, name=name, before=stages, weighted=False, reference=False)
+
+
+def _unknown(what: str, name: str, there_are: list[str]) -> RuleError:
+    near = difflib.get_close_matches(name, there_are, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(there_are)}"
+    return RuleError(f"unknown {what} {name!r}", hint=hint)
+
+
+@cache
+def _foreign(name: str) -> Rule | None:
+    """The rule ``name`` of another package; raises RuleError for one that is no `Rule`."""
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        try:
+            loaded = entry.load()
+        except Exception as error:  # whatever another package raises while it is imported
+            raise RuleError(f"rule {name!r} ({entry.value}) does not load: {error}") from error
+        if not isinstance(loaded, Rule) or loaded.name != name:
+            raise RuleError(f"rule {name!r} ({entry.value}) is not a Rule of that name")
+        return loaded
+    return None
 
 
 def decide(
-    name: str, updates: Updates, *, f: int, weights: Sequence[int] | None = None
+    name: str,
+    updates: Updates,
+    *,
+    f: int,
+    weights: Sequence[int] | None = None,
+    rng: np.random.Generator | None = None,
+    reference: Row | None = None,
+    **params: float,
 ) -> Decision:
-    """First half of a rule: the rows of ``updates`` that count and their weights.
+    """First half of a rule: the rows of ``updates`` that count, and their weights.
 
-    The median and the trimmed mean judge each column by itself, so their decision holds every row.
-    Raises RuleError, RuleBoundError, UpdateShapeError, NonFiniteUpdateError, WeightError.
+    Arguments and errors as for `aggregate`.
     """
-    chosen = rule(name)
+    return decide_with(
+        rule(name), updates, f=f, weights=weights, rng=rng, reference=reference, **params
+    )
+
+
+def decide_with(
+    chosen: Rule,
+    updates: Updates,
+    *,
+    f: int,
+    weights: Sequence[int] | None = None,
+    rng: np.random.Generator | None = None,
+    reference: Row | None = None,
+    **params: float,
+) -> Decision:
+    """`decide` by a rule that need not be registered."""
     rows = as_rows(updates)
     chosen.check(len(rows), f)
-    selected = tuple(chosen._select(rows, f))
-    return Decision(name, f, selected, _weights(chosen, len(rows), weights, selected))
-
-
-def mix(updates: Updates, decision: Decision) -> Vector:
-    """Second half: combine the rows as ``decision`` says. Returns shape (d,), float32.
-
-    Raises UpdateShapeError, NonFiniteUpdateError (its ``row`` counts within the decision's rows),
-    RuleError for a decision that does not fit.
-    """
-    rows = as_rows(updates)
-    if not decision.rows or max(decision.rows) >= len(rows) or min(decision.rows) < 0:
-        raise RuleError(f"decision over rows {decision.rows} does not fit {len(rows)} updates")
-    return rule(decision.rule)._combine([rows[index] for index in decision.rows], decision)
+    if reference is not None and not chosen.reference:
+        raise RuleError(f"rule {chosen.name!r} takes no reference row", hint="leave it out")
+    accepted = chosen.accepts
+    if unknown := sorted(params.keys() - accepted.keys()):
+        raise RuleError(f"rule {chosen.name!r} takes no parameter {unknown[0]!r}")
+    view = View(
+        rows=_with_reference(rows, reference),
+        f=f,
+        weights=_weights(chosen, len(rows), weights),
+        parameters=accepted | params,
+        rng=rng,
+        has_reference=reference is not None,
+    )
+    for entry in chosen.before:
+        view = view.after(entry.decide(view))
+    chosen.check(view.n, f)
+    return Decision(chosen.name, f, view.stages, chosen.decide(view))
 
 
 def aggregate(
@@ -135,27 +189,29 @@ def aggregate(
     f: int,
     weights: Sequence[int] | None = None,
     rng: np.random.Generator | None = None,
+    reference: Row | None = None,
     **params: float,
 ) -> Vector:
     """Combine ``updates`` by the rule ``name``, which withstands ``f`` malicious rows among them.
 
     ``updates``: an (n, d) array or n arrays of shape (d,), float16/32/64, never modified.
     ``weights``: n non-negative integers (sample counts), for rules that take them.
-    ``rng``: the random source of rules that draw; ``params``: a rule's own parameters. No rule
-    here draws or has any: an unknown parameter raises RuleError.
+    ``rng``: the random source of rules that draw. ``reference``: a row of shape (d,), for rules
+    that take one. ``params``: a rule's own parameters; an unknown one raises RuleError.
     Returns shape (d,), float32, without negative zeros from ties.
     Raises RuleError, RuleBoundError, UpdateShapeError, NonFiniteUpdateError, WeightError.
     """
-    if params:
-        raise RuleError(f"rule {name!r} takes no parameter {min(params)!r}")
-    return mix(updates, decide(name, updates, f=f, weights=weights))
+    decision = decide(name, updates, f=f, weights=weights, rng=rng, reference=reference, **params)
+    return mix(_with_reference(list(updates), reference), decision)
 
 
-def _weights(
-    chosen: Rule, n: int, weights: Sequence[int] | None, selected: Sequence[int]
-) -> tuple[int, ...]:
+def _with_reference(rows: list[Row], reference: Row | None) -> list[Row]:
+    return rows if reference is None else as_rows([*rows, reference])
+
+
+def _weights(chosen: Rule, n: int, weights: Sequence[int] | None) -> tuple[int, ...]:
     if weights is None:
-        return (1,) * len(selected)
+        return (1,) * n
     if not chosen.weighted:
         raise WeightError(f"rule {chosen.name!r} takes no weights", hint="leave them out")
     try:
@@ -167,84 +223,56 @@ def _weights(
             f"{n} updates have weights {checked}",
             hint="give one non-negative integer a row, not all zero, at most 2^53 in total",
         )
-    return tuple(checked[index] for index in selected)
+    return tuple(checked)
 
 
-def _every_row(rows: list[Row], f: int) -> Sequence[int]:
-    return range(len(rows))
+def _mean(view: View) -> Choice:
+    return Choice.weighted(view.weights, float(sum(view.weights)))
 
 
-def _lowest_krum_scores(rows: list[Row], f: int) -> Sequence[int]:
-    scores = krum_scores(centred_gram(rows), f)
-    return sorted(int(index) for index in np.argsort(scores, kind="stable")[: len(rows) - f])
+def _median(view: View) -> Choice:
+    return Choice.column(range(view.n), "median")
 
 
-def krum_scores(gram: Matrix, f: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Krum score of each row: the sum of its n - f - 2 smallest squared distances to others.
-
-    The number of neighbours is that of Blanchard et al. (2017) and Flower; ByzFL takes one more.
-    """
-    n = len(gram)
-    others = np.sort(squared_distances(gram) + np.diag(np.full(n, np.inf)), axis=1)
-    scores: np.ndarray[tuple[int], np.dtype[np.float64]] = others[:, : n - f - 2].sum(axis=1)
-    return scores
+def _trimmed_mean(view: View) -> Choice:
+    return Choice.column(range(view.n), "trimmed-mean", view.f)
 
 
-def _weighted_mean(rows: list[Row], decision: Decision) -> Vector:
-    result = np.empty(rows[0].size, np.float32)
-    total = float(sum(decision.weights))
-    accumulator, term = np.empty(BLOCK_COLUMNS), np.empty(BLOCK_COLUMNS)
-    for span, block in blocks(rows):
-        sums, product = accumulator[: block[0].size], term[: block[0].size]
-        sums.fill(0.0)
-        for part, weight in zip(block, decision.weights, strict=True):
-            # float64 throughout: a float32 sum of large values could overflow.
-            if weight == 1:
-                sums += part
-            else:
-                sums += np.multiply(part, float(weight), out=product, dtype=np.float64)
-        np.divide(sums, total, out=result[span], casting="same_kind")
-    return result
+def _meamed(view: View) -> Choice:
+    return Choice.column(range(view.n), "meamed", view.f)
 
 
-def _median(rows: list[Row], decision: Decision) -> Vector:
-    n = len(rows)
-    return _mean_of_ranks(rows, (n - 1) // 2, n // 2 + 1)
-
-
-def _trimmed_mean(rows: list[Row], decision: Decision) -> Vector:
-    return _mean_of_ranks(rows, decision.f, len(rows) - decision.f)
-
-
-def _mean_of_ranks(rows: list[Row], low: int, high: int) -> Vector:
-    """Mean of the ranks ``low ≤ rank < high`` of each column, added from the smallest up."""
-    result = np.empty(rows[0].size, np.float32)
-    network = selection(len(rows), low, high)
-    workspace, accumulator = network.workspace(), np.empty(BLOCK_COLUMNS)
-    for span, block in blocks(rows):
-        sums = accumulator[: block[0].size]
-        sums.fill(0.0)  # 0.0 + -0.0 is 0.0: no sign of zero survives
-        for ranked in network.run(block, workspace):
-            sums += ranked
-        np.divide(sums, high - low, out=result[span], casting="same_kind")
-    return result
-
-
+_CLIPPING = {"steps": 1.0, "tau": 0.0}
 _RULES = {
     entry.name: entry
     for entry in (
-        Rule("mean", None, 1, True, "n", "McMahan et al. 2017", _every_row, _weighted_mean),
-        Rule("median", 2, 1, False, "n log² n", "Yin et al. 2018", _every_row, _median),
-        Rule("trimmed-mean", 2, 1, False, "n log² n", "Yin et al. 2018", _every_row, _trimmed_mean),
+        Rule("mean", _mean, None, 1, "n", "McMahan et al. 2017", weighted=True),
+        Rule("median", _median, 2, 1, "n log² n", "Yin et al. 2018"),
+        Rule("trimmed-mean", _trimmed_mean, 2, 1, "n log² n", "Yin et al. 2018"),
+        Rule("meamed", _meamed, 2, 1, "n log² n + n·f", "Xie et al. 2018"),
+        Rule("krum", selecting.krum, 2, 3, "n²", "Blanchard et al. 2017"),
+        Rule("multi-krum", selecting.multi_krum, 2, 3, "n²", "Blanchard et al. 2017"),
+        Rule("bulyan", selecting.bulyan, 4, 3, "n² + n·f", "El Mhamdi et al. 2018"),
+        Rule("mda", selecting.mda, 2, 1, "n², then at most 2^f", "El Mhamdi et al. 2021"),
         Rule(
-            "multi-krum",
-            2,
-            3,
-            False,
-            "n²",
-            "Blanchard et al. 2017",
-            _lowest_krum_scores,
-            _weighted_mean,
+            "monna", selecting.monna, 2, 1, "n²", "Farhadkhani et al. 2023", parameters={"pivot": 0}
         ),
+        Rule(
+            "geometric-median",
+            centres.geometric_median,
+            *(2, 1, "n²", "Pillutla et al. 2022"),
+            weighted=True,
+        ),
+        Rule(
+            "centered-clipping",
+            centres.centered_clipping,
+            *(2, 1, "n²", "Karimireddy et al. 2021"),
+            reference=True,
+            parameters=_CLIPPING,
+        ),
+        Rule("caf", centres.caf, 2, 1, "n²", "Allouah et al. 2025"),
+        Rule("flame", trusting.flame, 2, 1, "n²", "after Nguyen et al. 2022"),
+        Rule("fltrust", trusting.fltrust, 1, 1, "n²", "Cao et al. 2021", reference=True),
+        Rule("foolsgold", trusting.foolsgold, None, 1, "n²", "Fung et al. 2020"),
     )
 }

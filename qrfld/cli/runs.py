@@ -26,7 +26,7 @@ def start(
     ],
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="How many rounds.")] = 10,
     rule: Annotated[
-        str, typer.Option(help="How updates are combined: mean, median, trimmed-mean, multi-krum.")
+        str, typer.Option(help="How updates are combined; docs/runs.md lists the rules.")
     ] = "trimmed-mean",
     f: Annotated[
         int | None,

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import numpy as np
+
 from qrfld.crypto.identity import NodeId
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import open_signed, seal, statement_id
@@ -242,8 +244,9 @@ class Coordinator:
         node, config = self._node, self._ledger.config
         paths = [node.blobs.path(round_.accepted[member].update) for member in order]
         base = node.blobs.path(round_.base)
+        rng = np.random.default_rng([config.seed, round_.number])
         model, _, suspected = await asyncio.to_thread(
-            next_model, base, paths, config.rule, config.f, node.max_model_bytes, node.blobs
+            next_model, base, paths, config.rule, config.f, rng, node.max_model_bytes, node.blobs
         )
         return model, suspected
 

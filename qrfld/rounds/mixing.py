@@ -54,18 +54,24 @@ def check_update(path: Path, base: Path, limit: int) -> None:
 
 
 def next_model(
-    base: Path, updates: Sequence[Path], rule: str, f: int, limit: int, blobs: Blobs
+    base: Path,
+    updates: Sequence[Path],
+    rule: str,
+    f: int,
+    rng: np.random.Generator,
+    limit: int,
+    blobs: Blobs,
 ) -> tuple[bytes, int, list[int]]:
     """Aggregate ``updates`` (files, in the run's member order) onto ``base``.
 
-    Returns the new model's hash, its size in bytes, and the rows the detector suspects. Raises
-    RuleBoundError when there are too few rows for ``f``, RoundFailedError when the result is not
-    finite, DiskFullError.
+    ``rng`` is for rules that draw. Returns the new model's hash, its size in bytes, and the rows
+    the detector suspects. Raises RuleBoundError when there are too few rows for ``f``,
+    RoundFailedError when the result is not finite, DiskFullError.
     """
     buffer = _map(base)
     manifest = parse_manifest(buffer, limit)
     rows = [_row(path, limit) for path in updates]
-    step = aggregate(rule, rows, f=f)
+    step = aggregate(rule, rows, f=f, rng=rng)
     with np.errstate(over="ignore"):
         model = flat_float32(buffer, manifest) + step
     if not np.isfinite(model).all():

@@ -6,7 +6,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from qrfld.aggregation import rule
+import numpy as np
+
+from qrfld.aggregation import decide, rule
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import seal
 from qrfld.protocol.statements import RunConfig, pairs
@@ -68,6 +70,7 @@ def tolerance(request: RunRequest, members: int) -> tuple[int, int]:
     if f is None:
         f = min(chosen.largest_f(members), max(1, members // 5))
     chosen.check(members, f)
+    _rehearse(request, members, f)
     least = next(n for n in range(1, members + 1) if n >= chosen.least and chosen.largest_f(n) >= f)
     quorum = max(members // 2 + 1, least) if request.quorum is None else request.quorum
     if not least <= quorum <= members:
@@ -76,3 +79,13 @@ def tolerance(request: RunRequest, members: int) -> tuple[int, int]:
             f"with f = {f}, which needs at least {least} updates"
         )
     return f, quorum
+
+
+def _rehearse(request: RunRequest, members: int, f: int) -> None:
+    """Raise RuleError now if the rule cannot decide in a round.
+
+    A round gives a rule nothing but updates and a random source: one that needs a reference row or
+    a parameter of its own would fail in every round.
+    """
+    rng = np.random.default_rng(0)
+    decide(request.rule, rng.standard_normal((members, 8), dtype=np.float32), f=f, rng=rng)

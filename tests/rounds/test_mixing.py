@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from run_sites import storage
 
-from qrfld.aggregation import rules
+from qrfld.aggregation import rule, rules
 from qrfld.aggregation.errors import RuleBoundError
 from qrfld.protocol.errors import TensorError
 from qrfld.protocol.tensors import blob_hash, decode, encode
@@ -22,6 +22,7 @@ from qrfld.store.blobs import Blobs
 from qrfld.store.errors import StoreError
 
 LIMIT = 1 << 20
+RNG = np.random.default_rng(0)
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -99,7 +100,7 @@ def test_update_with_bytes_after_its_end_is_refused(blobs: Blobs) -> None:
 
 def mix(blobs: Blobs, rule: str, f: int, base: float, *updates: float) -> NDArray[np.float32]:
     paths = [put(blobs, value, 0) for value in updates]
-    model, size, _ = next_model(put(blobs, base, 0), paths, rule, f, LIMIT, blobs)
+    model, size, _ = next_model(put(blobs, base, 0), paths, rule, f, RNG, LIMIT, blobs)
     data = blobs.path(model).read_bytes()
     assert (blob_hash(data), len(data)) == (model, size)
     result: NDArray[np.float32] = decode(data)["w"]
@@ -115,7 +116,7 @@ def test_next_model_is_the_base_plus_the_mixed_updates(blobs: Blobs) -> None:
 
 def test_suspects_are_rows_in_the_order_given(blobs: Blobs) -> None:
     paths = [put(blobs, value, 0) for value in (1, 50, 1.5, 2, 0.5)]
-    _, _, suspected = next_model(put(blobs, 0, 0), paths, "trimmed-mean", 1, LIMIT, blobs)
+    _, _, suspected = next_model(put(blobs, 0, 0), paths, "trimmed-mean", 1, RNG, LIMIT, blobs)
     assert suspected == [1]
 
 
@@ -131,7 +132,7 @@ def test_same_updates_make_the_same_model_to_the_bit(blobs: Blobs, tmp_path: Pat
     for store in (blobs, other):
         paths = [put(store, *row) for row in values]
         base = put(store, *values[0])
-        hashes.add(next_model(base, paths, "trimmed-mean", 1, LIMIT, store)[0])
+        hashes.add(next_model(base, paths, "trimmed-mean", 1, RNG, LIMIT, store)[0])
     assert len(hashes) == 1
 
 
@@ -142,7 +143,10 @@ finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 @given(
     base=arrays.arrays(np.float32, 3, elements=finite),
     rows=arrays.arrays(np.float32, (5, 3), elements=finite),
-    name=st.sampled_from([rule.name for rule in rules()]),
+    name=st.sampled_from(
+        [rule.name for rule in rules() if rule.name not in ("fltrust", "foolsgold", "bulyan")]
+        + ["arc+nnm+trimmed-mean", "bucketing+median"]
+    ),
 )
 def test_updates_that_passed_the_check_always_make_a_finite_model(
     tmp_path_factory: pytest.TempPathFactory,
@@ -157,6 +161,6 @@ def test_updates_that_passed_the_check_always_make_a_finite_model(
             check_update(path, model, LIMIT)
     except UpdateRefusedError:
         return
-    f = min(1, next(rule for rule in rules() if rule.name == name).largest_f(5))
-    mixed, _, _ = next_model(model, paths, name, f, LIMIT, blobs)
+    f = min(1, rule(name).largest_f(5))
+    mixed, _, _ = next_model(model, paths, name, f, RNG, LIMIT, blobs)
     assert np.isfinite(decode(blobs.path(mixed).read_bytes())["w"]).all()
