@@ -1,7 +1,7 @@
 """`qrfl bench aggregate`: speed of the aggregation rules, in units of one read of their input.
 
-One thread, float32. The unit is the CPU time of ``input.sum()`` in the same run, best of three, as is
-everything else; beside the rules stand numpy's own sort and median.
+One thread, float32. The unit is the CPU time of ``input.sum()`` in the same run, best of three, as
+is everything else; beside the rules stand numpy's own sort and median.
 """
 
 from __future__ import annotations
