@@ -208,6 +208,13 @@ def test_addresses_are_read() -> None:
     assert parse_peer("ABC-DEF@[::1]:5") == ("ABC-DEF", "::1", 5)
 
 
+def test_wrong_peer_is_not_repeated_at_length() -> None:
+    # Found by fuzzing: 400 odd characters became 2,000 of an error's text.
+    with pytest.raises(ConfigValueError) as refusal:
+        parse_peer("\udcff" * 5000)
+    assert len(str(refusal.value)) < 600
+
+
 @pytest.mark.parametrize("peer", ["host:1", "@host:1", "A@host", "A@B@host:1", "Ä@host:1"])
 def test_wrong_bootstrap_peer_is_refused(write, peer: str) -> None:
     with pytest.raises(ConfigValueError):

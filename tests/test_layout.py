@@ -168,7 +168,7 @@ def test_every_test_file_has_its_module() -> None:
         name
         for path in (ROOT / "tests").rglob("test_*.py")
         if (name := path.relative_to(ROOT).as_posix()) not in WHOLE_HOUSE
-        and not name.startswith("tests/e2e/")
+        and not name.startswith(("tests/e2e/", "tests/fuzz/"))
         and not any(word in path.stem for word in SEVERAL_MODULES)
         and not any(f"{path.stem}_".startswith(f"test_{stem}_") for stem in stems)
     ]

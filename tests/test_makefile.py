@@ -57,4 +57,5 @@ def test_make_finds_no_python_says_what_to_do(tmp_path: Path) -> None:
 
 def test_make_without_a_target_lists_the_targets() -> None:
     listing = run_make().stdout
-    assert all(f"make {name} " in listing for name in ("demo", "test", "lint", "bench", "docs"))
+    names = ("demo", "test", "lint", "bench", "fuzz", "docs")
+    assert all(f"make {name} " in listing for name in names)

@@ -38,6 +38,6 @@ def parse_peer(text: str) -> tuple[str, str, int]:
     """
     node_id, separator, address = text.partition("@")
     if not separator or not re.fullmatch(r"[A-Za-z0-9 -]{1,128}", node_id):
-        raise ConfigValueError(f"{text!r} is not a peer", hint='write "NODE-ID@host:port"')
+        raise ConfigValueError(f"{text[:80]!r} is not a peer", hint='write "NODE-ID@host:port"')
     host, port = parse_address(address)
     return node_id, host, port

@@ -18,6 +18,7 @@ from qrfld.tasks.errors import WorkerProtocolError
 LENGTH_BYTES: Final = 4
 MAX_FRAME: Final = 64 * 1024
 _LONGEST_TEXT: Final = 2000
+_LONGEST_REFUSAL: Final = 300
 
 Text = Annotated[str, Meta(max_length=_LONGEST_TEXT)]
 Count = Annotated[int, Meta(ge=1, le=2**32 - 1)]
@@ -111,4 +112,7 @@ def parse(body: bytes, kind: Any) -> Any:
     try:
         return msgspec.msgpack.decode(body, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise WorkerProtocolError(f"a frame that is no message: {error}") from error
+        # The text repeats what was wrong, which may be a whole frame of it.
+        raise WorkerProtocolError(
+            f"a frame that is no message: {str(error)[:_LONGEST_REFUSAL]}"
+        ) from error

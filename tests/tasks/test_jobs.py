@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,13 @@ def test_cut_message_is_refused_by_name(size: int) -> None:
     body = frame(Train(CONTEXT, "model", "out"))[4:]
     with pytest.raises(WorkerProtocolError):
         parse(body[: min(size, len(body) - 1)], Job)
+
+
+def test_wrong_kind_of_message_is_not_repeated_at_length() -> None:
+    body = msgspec.msgpack.encode({"type": "x" * 60_000})
+    with pytest.raises(WorkerProtocolError) as refusal:
+        parse(body, Result)
+    assert len(str(refusal.value)) < 500
 
 
 def test_result_is_no_job() -> None:
