@@ -7,6 +7,7 @@ close at once; every ``LINGERS``-th waits in silence, so that places are taken t
 from __future__ import annotations
 
 import multiprocessing
+import os
 import secrets
 import socket
 import time
@@ -130,6 +131,8 @@ def flooding(
 def _main(
     pipe: Pipe, target: tuple[str, int], said: list[bytes], addresses: list[str], rate: float
 ) -> None:
+    # An attacker has a machine of his own: here he gets what daemon and member leave.
+    os.nice(10)
     pipe.send("begun")
     # Its own end of the pipe is readable when it is told to stop, or when nobody is there to tell.
     sent = flood(target, said, addresses, rate, lambda: pipe.poll(0))

@@ -1,7 +1,8 @@
 """The listening socket: bounded, rate-limited, and silent to strangers.
 
 An accepted link has `handshake_seconds` for its whole handshake and counts against the number of
-handshakes in progress; beyond that number every first message must come back with a cookie. When
+handshakes in progress; beyond that number, or when they begin faster than `EAGER` allows, every
+first message must come back with a cookie. When
 `MAX_PENDING` wait, the newest takes the place of the oldest one from the address that has most:
 idle strangers lose their places to each other, and an honest handshake needs its own for
 milliseconds. What becomes of a finished handshake is the mesh's business: a new session, or the
@@ -15,11 +16,12 @@ import errno
 import logging
 import secrets
 from collections import Counter
+from dataclasses import dataclass
 from typing import Protocol
 
 from qrfld.errors import ConfigError
 from qrfld.net.errors import ListenAddressError, NetError, PortInUseError
-from qrfld.net.limits import ACCEPT, COMPLAINTS, RateLimiter, origin
+from qrfld.net.limits import ACCEPT, COMPLAINTS, EAGER, RateLimiter, origin
 from qrfld.net.link import Link, format_address
 from qrfld.net.session import Session
 from qrfld.net.timing import Timing
@@ -33,6 +35,8 @@ from qrfld.protocol.tickets import TicketGate, Tickets
 log = logging.getLogger("qrfld.listener")
 
 MAX_PENDING = 64
+#: How many connections the kernel holds until the loop comes to them.
+BACKLOG = 1024
 COOKIE_SECRET_SECONDS = 120.0
 
 
@@ -50,6 +54,14 @@ class Mesh(Protocol):
         """Give a bulk link to its session; False when there is none that waits for it."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Pending:
+    """A handshake in progress: what ends it in time, and whose it is (`origin`)."""
+
+    timer: asyncio.TimerHandle
+    origin: str
+
+
 class Listener:
     """Accepts links for one endpoint on one address."""
 
@@ -62,7 +74,9 @@ class Listener:
         self._handshake_seconds = handshake_seconds
         self._accepts = RateLimiter(ACCEPT)
         self._complaints = RateLimiter(COMPLAINTS)
-        self._pending: dict[Link, asyncio.TimerHandle] = {}
+        self._eager = RateLimiter(EAGER)
+        self._pending: dict[Link, _Pending] = {}
+        self._crowd: Counter[str] = Counter()
         self._secrets = (secrets.token_bytes(32), secrets.token_bytes(32))
         self._renewed = asyncio.get_running_loop().time()
         self._server: asyncio.Server | None = None
@@ -71,7 +85,7 @@ class Listener:
         """Listen; returns the bound addresses. Raises PortInUseError or ListenAddressError."""
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                self._link, host, port, backlog=256
+                self._link, host, port, backlog=BACKLOG
             )
         except OSError as error:
             raise _refused(host, port, error) from error
@@ -91,18 +105,20 @@ class Listener:
     def greet(self, link: Link) -> Connection | None:
         """The connection for a new link, None to turn it away unheard."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        if not self._accepts.allow(origin(link.address), now):
+        now, where = loop.time(), origin(link.address)
+        if not self._accepts.allow(where, now):
             self._complain("turned %s away: too many connections from there", link.address)
             return None
         if len(self._pending) >= MAX_PENDING:
             self._make_room()
         gate = None
-        if len(self._pending) >= self._max_handshakes:
+        if len(self._pending) >= self._max_handshakes or not self._eager.allow("", now):
             host = link.address.rpartition(":")[0]
             gate = CookieGate(self._cookie_secrets(now), host.encode(), now)
         late = NetError(f"no handshake within {self._handshake_seconds:g} s")
-        self._pending[link] = loop.call_later(self._handshake_seconds, link.abort, late)
+        timer = loop.call_later(self._handshake_seconds, link.abort, late)
+        self._pending[link] = _Pending(timer, where)
+        self._crowd[where] += 1
         tickets = TicketGate(self._mesh.tickets, now)
         return Connection.accept(self._endpoint, self._mesh.bulk_secrets, gate, tickets)
 
@@ -126,16 +142,19 @@ class Listener:
 
     def _drop(self, link: Link) -> bool:
         """Strike a link off the list; whether it was on it."""
-        timer = self._pending.pop(link, None)
-        if timer is not None:
-            timer.cancel()
-        return timer is not None
+        pending = self._pending.pop(link, None)
+        if pending is None:
+            return False
+        pending.timer.cancel()
+        self._crowd[pending.origin] -= 1
+        if not self._crowd[pending.origin]:
+            del self._crowd[pending.origin]
+        return True
 
     def _make_room(self) -> None:
         """Close the oldest pending link of whoever has most of them."""
-        crowd = Counter(origin(link.address) for link in self._pending)
-        busiest = max(crowd, key=crowd.__getitem__)
-        oldest = next(link for link in self._pending if origin(link.address) == busiest)
+        busiest = max(self._crowd, key=self._crowd.__getitem__)
+        oldest = next(link for link, one in self._pending.items() if one.origin == busiest)
         oldest.abort(NetError("gave its place to a newer connection"))
         self.forget(oldest, oldest.error)
 

@@ -13,6 +13,7 @@ from qrfld.crypto.identity import Identity
 from qrfld.net import listener as module
 from qrfld.net.dialer import connect
 from qrfld.net.errors import ListenAddressError, PortInUseError
+from qrfld.net.limits import Rate
 from qrfld.net.listener import Listener
 from qrfld.protocol import wire
 from qrfld.protocol.connection import Connection, Endpoint
@@ -82,6 +83,28 @@ async def test_caller_beyond_the_handshakes_at_once_is_asked_for_a_cookie(
         await third.send(*connection.data_to_send())
         assert (await third.read(2)) != wire.RETRY
         # and whoever speaks the protocol does not notice
+        session = await connect(caller, node.identity.node_id, node.address)
+        session.close(ErrorCode.NORMAL, "done")
+    finally:
+        await attackers.close()
+
+
+async def test_callers_that_come_too_fast_are_asked_for_cookies_though_nobody_waits(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EAGER", Rate(burst=2, per_second=0))
+    node = await federation.node("node")
+    attackers = Attackers(node, federation)
+    try:
+        for _ in range(2):
+            noise = await attackers.wire()
+            await noise.send(b"noise")
+            assert await noise.rest() == b""
+        assert not node.listener._pending
+        caller = Endpoint(Identity.generate(1), federation.id, (1,))
+        third = await attackers.wire()
+        await third.send(*Connection.dial(caller, node.identity.node_id).data_to_send())
+        assert (await third.read(2)) == wire.RETRY
         session = await connect(caller, node.identity.node_id, node.address)
         session.close(ErrorCode.NORMAL, "done")
     finally:
