@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import typer
 
-from qrfld.cli import bench, lifecycle, membership, models, runs, settings, status
+from qrfld.cli import bench, lab, lifecycle, membership, models, runs, settings, status
 from qrfld.cli.conformance import conformance
 from qrfld.cli.demo.command import demo
 from qrfld.cli.session import JSON_VERSION, Session, begin
@@ -104,6 +104,7 @@ def _build() -> None:
         aggregate=bench.aggregate,
         all=bench.everything,
     )
+    _group("lab", "Measure what rules are worth under attack, without daemons.", run=lab.run)
 
 
 def _group(name: str, text: str, **functions: Callable[..., None]) -> None:

@@ -52,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True):
     batch: Annotated[int, Meta(ge=1, le=1797)] = 16
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """One node's samples: images (n, 64) of 0..1 and labels (n,), to train on and held out."""
 
     inputs: Array
@@ -66,13 +66,13 @@ class Digits:
 
     def init_model(self, context: Context) -> Model:
         """Return fresh parameters, from the run's seed."""
-        learner = _learner(settings(Settings, context.params).model)
+        learner = learner_of(settings(Settings, context.params).model)
         return learner.init(np.random.default_rng(context.seed))
 
     def train(self, model: Model, context: Context) -> Training:
         """Train on this node's part for the run's number of epochs."""
         chosen = settings(Settings, context.params)
-        learner, part = _learner(chosen.model), _part(context, chosen)
+        learner, part = learner_of(chosen.model), part_of(context, chosen)
         rate = learner.rate if chosen.lr is None else chosen.lr
         schedule = Schedule(chosen.epochs, rate, chosen.batch)
         rng = np.random.default_rng([context.seed, context.round, context.index])
@@ -83,13 +83,14 @@ class Digits:
     def evaluate(self, model: Model, context: Context) -> Scores:
         """Score on this node's held-out samples."""
         chosen = settings(Settings, context.params)
-        part = _part(context, chosen)
-        logits = _learner(chosen.model).logits(model, part.held_inputs)
+        part = part_of(context, chosen)
+        logits = learner_of(chosen.model).logits(model, part.held_inputs)
         return Scores(*scores(logits, part.held_labels), len(part.held_labels))
 
 
 @cache
-def _learner(name: str) -> Learner:
+def learner_of(name: str) -> Learner:
+    """The learner that a run calls ``name``; each is made once."""
     return _LEARNERS[name]()
 
 
@@ -106,12 +107,13 @@ def _images() -> tuple[Array, Labels]:
     return (pixels / 16).astype(np.float32), labels
 
 
-def _part(context: Context, chosen: Settings) -> _Part:
+def part_of(context: Context, chosen: Settings) -> Part:
+    """The samples of the node that ``context`` names. Raises PartitionError, TaskDataError."""
     return _divide(context.index, context.nodes, context.seed, chosen.partition, chosen.alpha)
 
 
 @cache
-def _divide(index: int, nodes: int, seed: int, partition: str, alpha: float) -> _Part:
+def _divide(index: int, nodes: int, seed: int, partition: str, alpha: float) -> Part:
     inputs, labels = _images()
     least = max(_HELD_OUT_EVERY, min(_SMALLEST_PART, len(labels) // (2 * nodes)))
     if partition == "iid":
@@ -119,4 +121,4 @@ def _divide(index: int, nodes: int, seed: int, partition: str, alpha: float) -> 
     else:
         own = dirichlet(labels, nodes, alpha, seed, minimum=least)[index]
     held = np.arange(len(own)) % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1
-    return _Part(inputs[own[~held]], labels[own[~held]], inputs[own[held]], labels[own[held]])
+    return Part(inputs[own[~held]], labels[own[~held]], inputs[own[held]], labels[own[held]])
