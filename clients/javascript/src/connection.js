@@ -27,29 +27,60 @@ export async function connect({ host, port }) {
 }
 
 /**
+ * Takes exact numbers of bytes from a socket in paused mode. It listens once for the socket's life: a
+ * listener for `readable` that comes while bytes are buffered is called at once, again and again, and
+ * a peer that sends half a record would keep this process busy with nothing else.
+ */
+class Reader {
+  /** @param {net.Socket} socket */
+  constructor(socket) {
+    this.socket = socket;
+    /** @type {() => void} */
+    this.wake = () => {};
+    this.onChange = () => this.wake();
+    for (const event of ['readable', 'end', 'close']) socket.on(event, this.onChange);
+  }
+
+  /** @param {number} n @returns {Promise<Uint8Array>} */
+  async read(n) {
+    const { socket } = this;
+    for (;;) {
+      demand(!socket.readableEnded && !socket.destroyed, 'truncated', 'TCP ended without a CLOSE');
+      const bytes = socket.read(n);
+      if (bytes !== null) {
+        demand(bytes.length === n, 'truncated', 'TCP ended within a message');
+        return bytes;
+      }
+      await new Promise((resolve) => {
+        this.wake = () => resolve(undefined);
+      });
+    }
+  }
+
+  /** From now on what comes is thrown away. */
+  drop() {
+    this.socket.off('readable', this.onChange);
+    this.socket.resume();
+  }
+}
+
+/** @type {WeakMap<net.Socket, Reader>} */
+const READERS = new WeakMap();
+
+/** @param {net.Socket} socket @returns {Reader} */
+function readerOf(socket) {
+  const reader = READERS.get(socket) ?? new Reader(socket);
+  READERS.set(socket, reader);
+  return reader;
+}
+
+/**
  * Exactly n bytes.
- * @param {net.Socket} socket in paused mode @param {number} n
+ * @param {net.Socket} socket @param {number} n
  * @returns {Promise<Uint8Array>}
  * @throws {QrfldError} `truncated` if TCP ends before them
  */
-export async function readExactly(socket, n) {
-  for (;;) {
-    const bytes = socket.readableEnded || socket.destroyed ? null : socket.read(n);
-    if (bytes !== null) {
-      demand(bytes.length === n, 'truncated', 'TCP ended within a message');
-      return bytes;
-    }
-    demand(!socket.readableEnded && !socket.destroyed, 'truncated', 'TCP ended without a CLOSE');
-    await new Promise((resolve) => {
-      const events = ['readable', 'end', 'close'];
-      const done = () => {
-        for (const event of events) socket.off(event, done);
-        resolve(undefined);
-      };
-      for (const event of events) socket.on(event, done);
-    });
-  }
-}
+export const readExactly = (socket, n) => readerOf(socket).read(n);
 
 /** What ended a connection: the peer's CLOSE. */
 export class ClosedByPeer extends QrfldError {
@@ -141,7 +172,7 @@ export class Connection {
     }
     this.closed = true;
     this.socket.end();
-    this.socket.resume(); // what still comes is ignored
+    readerOf(this.socket).drop();
     setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
   }
 }
