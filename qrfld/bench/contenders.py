@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from qrfld.bench import tls
 from qrfld.bench.tls import TlsIdentity
@@ -17,18 +17,32 @@ from qrfld.crypto.errors import UnsupportedSuiteError
 from qrfld.crypto.identity import Identity
 from qrfld.crypto.suites import SUITES, suite
 from qrfld.protocol.connection import Connection
-from qrfld.protocol.session import Endpoint
+from qrfld.protocol.session import Endpoint, Session
+from qrfld.protocol.tickets import TicketGate, Tickets
 
-TLS = "TLS 1.3"
+TLS: Final = "TLS 1.3"
+#: Nobody here lives as long as a ticket.
+_NOW: Final = 0.0
+
+
+def _nothing(session: Session) -> None:
+    """Keep nothing of a session."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Makes the two ends of a connection. ``ready`` comes before each batch of work."""
+    """Makes the two ends of a connection. ``ready`` comes before each batch of work.
+
+    ``dialled`` and ``accepted`` are told of each session that either end has opened. ``at_once``:
+    how many handshakes may be under way where their rate is measured.
+    """
 
     ready: Callable[[], None]
     dial: Callable[[], Connection]
     accept: Callable[[], Connection]
+    dialled: Callable[[Session], None] = _nothing
+    accepted: Callable[[Session], None] = _nothing
+    at_once: int = 4
 
 
 class Recipe(Protocol):
@@ -50,18 +64,20 @@ class Ours:
     provider: str
     federation: bytes
     seeds: tuple[bytes, bytes] = field(repr=False)
+    resumes: bool = False
 
     @classmethod
-    def generate(cls, suite_id: int, provider: str) -> Ours:
-        """With fresh identities."""
+    def generate(cls, suite_id: int, provider: str, *, resumes: bool = False) -> Ours:
+        """With fresh identities. One that ``resumes`` does so from its second handshake on."""
         providers.choose(provider)
         one, other = Identity.generate(suite_id), Identity.generate(suite_id)
-        return cls(suite_id, provider, bytes(32), (one.seed, other.seed))
+        return cls(suite_id, provider, bytes(32), (one.seed, other.seed), resumes)
 
     @property
     def name(self) -> str:
         """Suite and provider."""
-        return f"suite {self.suite_id} ({suite(self.suite_id).name}), {self.provider}"
+        resumed = ", resumed" if self.resumes else ""
+        return f"suite {self.suite_id} ({suite(self.suite_id).name}), {self.provider}{resumed}"
 
     def endpoints(self) -> tuple[Endpoint, Endpoint]:
         """Of the side that dials and the side that is dialled."""
@@ -76,10 +92,22 @@ class Ours:
     def prepare(self) -> Contender:
         """The two ends; `ready` makes the provider that of the process."""
         dialling, dialled = self.endpoints()
+        peer, held, known = dialled.identity.node_id, Tickets(), Tickets()
+
+        def dial() -> Connection:
+            ticket = held.take(peer, _NOW)
+            if ticket is None:
+                return Connection.dial(dialling, peer)
+            return Connection.resume(dialling, ticket)
+
         return Contender(
             ready=partial(providers.choose, self.provider),
-            dial=partial(Connection.dial, dialling, dialled.identity.node_id),
-            accept=partial(Connection.accept, dialled, {}, None),
+            dial=dial,
+            accept=partial(Connection.accept, dialled, {}, None, TicketGate(known, _NOW)),
+            dialled=partial(held.keep, now=_NOW) if self.resumes else _nothing,
+            accepted=partial(known.keep, now=_NOW) if self.resumes else _nothing,
+            # A node holds one ticket for a peer.
+            at_once=1 if self.resumes else 4,
         )
 
 
@@ -109,17 +137,18 @@ class Tls:
 
 
 def ours(suite_id: int | None = None, provider: str | None = None) -> list[Ours]:
-    """Every suite by every provider on this machine that has it; only the named ones if named.
+    """Every suite by every provider that has it here, in full and resumed; or only the named ones.
 
     Raises UnsupportedSuiteError or ProviderError when a named one is not here.
     """
     names = [provider] if provider else sorted(providers.available(), reverse=True)
     wanted = [suite(suite_id)] if suite_id else SUITES.values()
     found = [
-        Ours.generate(s.id, name)
+        Ours.generate(s.id, name, resumes=resumes)
         for s in wanted
         for name in names
         if providers.load(name).provides(s)
+        for resumes in (False, True)
     ]
     if not found:
         raise UnsupportedSuiteError(f"{', '.join(names)} cannot compute suite {suite_id}")

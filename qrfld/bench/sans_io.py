@@ -51,6 +51,10 @@ def shake(contender: Contender) -> Shaken:
         ends[turn].receive_data(said)
         said = b"".join(ends[turn].data_to_send())
         cpu[turn] += clock() - start
+    if initiator.session is None or responder.session is None:
+        raise AssertionError("the handshake did not come to its end")
+    contender.dialled(initiator.session)
+    contender.accepted(responder.session)
     return Shaken(cpu[0], cpu[1], sent[0], sent[1], late)
 
 

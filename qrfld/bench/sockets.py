@@ -13,8 +13,6 @@ from qrfld.net.link import Link
 from qrfld.protocol.events import Event, SessionEstablished
 
 HOST: Final = "127.0.0.1"
-#: How many handshakes are under way at once where their rate is measured.
-AT_ONCE: Final = 4
 PATIENCE: Final = 30.0
 
 
@@ -49,21 +47,26 @@ class Slice:
 
 
 class _Counter:
-    """Owner of all accepted links: counts the handshakes that were completed."""
+    """Owner of all accepted links: counts the handshakes that were completed, and hangs up."""
 
-    def __init__(self) -> None:
+    def __init__(self, contender: Contender) -> None:
         self.served = Served((HOST, 0))
+        self._contender = contender
 
     def link_event(self, link: Link, event: Event) -> None:
-        self.served.done += isinstance(event, SessionEstablished)
+        if isinstance(event, SessionEstablished):
+            self._contender.accepted(event.session)
+            self.served.done += 1
+            link.close()
 
     def link_lost(self, link: Link, error: Exception | None) -> None:
-        """The peer has left, as it should."""
+        """As it should be."""
 
 
 async def serve(recipe: Recipe) -> Served:
     """Answer handshakes of a contender: the other process."""
-    contender, counter = recipe.prepare(), _Counter()
+    contender = recipe.prepare()
+    counter = _Counter(contender)
     server = await asyncio.get_running_loop().create_server(
         lambda: Link(lambda _: contender.accept(), counter), HOST, 0, backlog=256
     )
@@ -77,11 +80,13 @@ async def serve(recipe: Recipe) -> Served:
 class _Dialled:
     """Owner of one link of ours."""
 
+    contender: Contender
     established: asyncio.Event = field(default_factory=asyncio.Event)
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
     def link_event(self, link: Link, event: Event) -> None:
         if isinstance(event, SessionEstablished):
+            self.contender.dialled(event.session)
             self.established.set()
 
     def link_lost(self, link: Link, error: Exception | None) -> None:
@@ -90,8 +95,8 @@ class _Dialled:
 
 
 async def handshake(contender: Contender, address: tuple[str, int]) -> float:
-    """Dial, complete the handshake, close; seconds from the start to the session."""
-    owner, start = _Dialled(), time.perf_counter()
+    """Dial, complete the handshake, be hung up on; seconds from the start to the session."""
+    owner, start = _Dialled(contender), time.perf_counter()
     async with asyncio.timeout(PATIENCE):
         _, link = await asyncio.get_running_loop().create_connection(
             lambda: Link(lambda _: contender.dial(), owner), *address
@@ -100,7 +105,6 @@ async def handshake(contender: Contender, address: tuple[str, int]) -> float:
         seconds = time.perf_counter() - start
         if owner.lost.is_set():
             raise ConnectionError(f"no handshake: {link.error}")
-        link.close()
         await owner.lost.wait()
     return seconds
 
@@ -112,7 +116,7 @@ async def one_by_one(contender: Contender, other: Other, seconds: float) -> Slic
 
 async def at_once(contender: Contender, other: Other, seconds: float) -> Slice:
     """Several at a time: how many two processes manage."""
-    return await _slice(contender, other, seconds, AT_ONCE)
+    return await _slice(contender, other, seconds, contender.at_once)
 
 
 async def _slice(contender: Contender, other: Other, seconds: float, count: int) -> Slice:
@@ -126,14 +130,7 @@ async def _slice(contender: Contender, other: Other, seconds: float, count: int)
 
     await asyncio.gather(*(work() for _ in range(count)))
     elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
-    after = _settled(other, before.done + len(latencies))
-    return Slice(elapsed, latencies, cpu, after - before.cpu)
-
-
-def _settled(other: Other, done: int) -> float:
-    """CPU time of the other process once it has completed so many handshakes."""
-    deadline = time.monotonic() + PATIENCE
-    while (state := other.state()).done < done:
-        if time.monotonic() > deadline:
-            raise OtherProcessError(f"{state.done} handshakes of {done} were completed")
-    return state.cpu
+    after = other.state()
+    if (done := after.done - before.done) != len(latencies):
+        raise OtherProcessError(f"{done} handshakes of {len(latencies)} were completed")
+    return Slice(elapsed, latencies, cpu, after.cpu - before.cpu)

@@ -12,15 +12,22 @@ from qrfld.crypto.suites import SUITES
 
 
 def test_every_suite_takes_part_by_every_provider() -> None:
-    found = {(one.suite_id, one.provider) for one in ours()}
-    assert {(suite_id, "openssl") for suite_id in SUITES} <= found
-    assert {provider for _, provider in found} == set(providers.available())
+    found = {(one.suite_id, one.provider, one.resumes) for one in ours()}
+    assert {(suite_id, "openssl", True) for suite_id in SUITES} <= found
+    assert {(suite_id, "openssl", False) for suite_id in SUITES} <= found
+    assert {provider for _, provider, _ in found} == set(providers.available())
 
 
 def test_named_suite_and_provider_take_part_alone() -> None:
-    (one,) = ours(2, "openssl")
-    assert (one.suite_id, one.provider) == (2, "openssl")
+    one, resumed = ours(2, "openssl")
+    assert (one.suite_id, one.provider, one.resumes) == (2, "openssl", False)
     assert one.name == f"suite 2 ({SUITES[2].name}), openssl"
+    assert resumed.name == f"{one.name}, resumed"
+
+
+def test_one_that_resumes_does_so_from_its_second_handshake_on() -> None:
+    contender = Ours.generate(1, "openssl", resumes=True).prepare()
+    assert [shake(contender).bytes for _ in range(3)] == [12_991, 2_506, 2_506]
 
 
 @pytest.mark.parametrize(

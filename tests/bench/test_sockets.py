@@ -7,9 +7,12 @@ from qrfld.bench.contenders import Ours, Recipe, baseline
 from qrfld.bench.other import other
 
 
-@pytest.mark.parametrize("kind", ["ours", "tls"])
+@pytest.mark.parametrize("kind", ["full", "resumed", "tls"])
 async def test_two_processes_shake_hands(kind: str) -> None:
-    recipe: Recipe | None = Ours.generate(1, "openssl") if kind == "ours" else baseline()
+    resumes = kind == "resumed"
+    recipe: Recipe | None = baseline()
+    if kind != "tls":
+        recipe = Ours.generate(1, "openssl", resumes=resumes)
     if recipe is None:
         pytest.skip("pyOpenSSL is not installed")
     contender = recipe.prepare()
