@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from qrfld.aggregation.attacks import attacks
-from qrfld.aggregation.rules import rule, rules
+from qrfld.aggregation.rules import rule
 from qrfld.errors import UsageError
 
 MIN_NODES: Final = 2
@@ -22,7 +22,7 @@ MEAN: Final = "mean"
 
 @dataclass(frozen=True)
 class Plan:
-    """A demonstration. Raises UsageError (or the rule's own RuleBoundError) for what cannot be."""
+    """A demonstration. Raises UsageError, or a RuleError of the rule, for what cannot be."""
 
     nodes: int
     rounds: int
@@ -42,7 +42,6 @@ class Plan:
                 hint="attackers must be fewer than half of the nodes: no rule survives a majority",
             )
         _one_of("--attack", self.attack, attacks())
-        _one_of("--rule", self.rule, tuple(known.name for known in rules()))
         rule(self.rule).check(self.nodes, self.f)
         if not (math.isfinite(self.alpha) and 0 < self.alpha <= MAX_ALPHA):
             raise UsageError(
@@ -53,7 +52,7 @@ class Plan:
     @property
     def f(self) -> int:
         """How many malicious members the rule is told to withstand."""
-        return 0 if self.rule == MEAN else self.attackers
+        return 0 if rule(self.rule).per_fault is None else self.attackers
 
     @property
     def names(self) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qrfld.aggregation.errors import RuleBoundError
+from qrfld.aggregation.errors import RuleBoundError, RuleError
 from qrfld.cli.demo.plan import Plan, temporary_directory
 from qrfld.errors import QrfldError, UsageError
 
@@ -53,7 +53,6 @@ def test_mean_is_told_to_withstand_nobody() -> None:
         ({"attackers": 3}, "--attackers is 3 of 5"),
         ({"nodes": 4, "attackers": 2}, "--attackers is 2 of 4"),
         ({"attack": "flip"}, "--attack is 'flip'"),
-        ({"rule": "magic"}, "--rule is 'magic'"),
         ({"alpha": 0.0}, "--alpha is 0.0"),
         ({"alpha": float("nan")}, "--alpha is nan"),
         ({"alpha": float("inf")}, "--alpha is inf"),
@@ -69,6 +68,12 @@ def test_plan_that_cannot_be_is_refused_with_its_value(changed: dict[str, Any], 
 def test_rule_that_cannot_withstand_so_many_is_refused_before_anything_starts() -> None:
     with pytest.raises(RuleBoundError):
         plan(nodes=4, rule="multi-krum")
+
+
+def test_rule_that_does_not_exist_is_refused_and_composed_ones_are_taken() -> None:
+    with pytest.raises(RuleError, match="unknown aggregation rule 'magic'"):
+        plan(rule="magic")
+    assert plan(rule="arc+nnm+trimmed-mean").f == 1
 
 
 def test_temporary_directory_is_new_each_time_and_not_made() -> None:
