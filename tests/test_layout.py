@@ -50,13 +50,25 @@ TESTED_ELSEWHERE: dict[str, str] = {
         (
             f"conformance/{name}"
             for name in (
-                *("door", "initiation", "inside", "membership", "sessions", "speaker", "verdict"),
+                *(
+                    "answer",
+                    "calls",
+                    "door",
+                    "house",
+                    "initiation",
+                    "inside",
+                    "membership",
+                    "sessions",
+                    "speaker",
+                    "verdict",
+                ),
                 *("cases/cookies", "cases/entry", "cases/first_message", "cases/frames"),
                 *("cases/joining", "cases/records", "cases/strangers", "cases/streams"),
-                *("cases/structures", "cases/third_message"),
+                *("cases/reception", "cases/second_message", "cases/structures"),
+                "cases/third_message",
             )
         ),
-        "a tester and its catalogue; tests/conformance/test_server.py runs all of it, and mutants",
+        "a tester and its catalogue; test_server.py and test_client.py run all of it, and mutants",
     ),
     "rounds/node": "an interface; the daemon and the tests of the rounds implement it",
 }

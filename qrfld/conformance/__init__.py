@@ -6,9 +6,14 @@ this package. `cases` holds the catalogue, a module an area. `runner` runs it an
 `verdict.Result` a case.
 
 The tester's own half of the protocol must be able to send wrong bytes, so it is written out here
-once more: `initiation` (handshake), `speaker` (records and frames), over `wire` (TCP, every wait
-bounded). It borrows layouts from `qrfld.protocol` (frames, messages, records) and primitives from
-`qrfld.crypto`, and none of the state machines under test: the import contract forbids them.
+once more: `initiation` and `answer` (the two sides of the handshake), `speaker` (records and
+frames), over `wire` (TCP, every wait bounded). It borrows layouts from `qrfld.protocol` (frames,
+messages, records) and primitives from `qrfld.crypto`, and none of the state machines under test:
+the import contract forbids them.
 
-`door` is a node as a stranger or an invited one meets it.
+- `server` tests a node that listens: `door` is that node as a stranger or an invited one meets it,
+  `inside` as a member does, with the `membership` that a token has brought.
+- `client` tests one that dials: `house` is the federation that it is invited to, `calls` the port,
+  and `program` starts it for each case.
+- `sessions` opens sessions for the cases that are the same in both roles.
 """

@@ -71,6 +71,19 @@ def payload(identity: PublicIdentity, signature: bytes) -> bytes:
     return identity.suite_id.to_bytes(1) + identity.public_key + signature + b"\x80"
 
 
+def presented(shown: bytes, chosen: Suite, signed: bytes, context: bytes) -> PublicIdentity:
+    """Who a payload of M2 or M3 says it is from; DeviationError unless it proves that."""
+    end = 1 + chosen.signature_sizes.public_key
+    expect(shown[0] == chosen.id, f"its payload names suite {shown[0]}")
+    expect(shown[-1:] == b"\x80", f"its payload has extensions 0x{shown[-1:].hex()}")
+    peer = PublicIdentity(chosen.id, shown[1:end])
+    try:
+        peer.verify(signed + peer.node_id, shown[end:-1], context)
+    except CryptoError as error:
+        raise DeviationError(f"its signature does not verify: {error.message}") from error
+    return peer
+
+
 @dataclass(frozen=True)
 class Secrets:
     """What follows from a finished handshake (section 5.6), for one wire suite."""
@@ -181,22 +194,11 @@ class Initiation:
             shown = unseal(wire_id, chain, sealed, th1)
         except CryptoError as error:
             raise DeviationError(f"the payload of M2 does not open: {error.message}") from error
-        responder = self._presented(shown, th1)
-        th2 = transcript(wire_id, *parts, shown)
-        return Agreed(wire_id, secret, parts, th1, th2, responder, shown)
-
-    def _presented(self, shown: bytes, th1: bytes) -> PublicIdentity:
-        end = 1 + self.suite.signature_sizes.public_key
-        expect(shown[0] == self.suite.id, f"the signer of M2 has suite {shown[0]}")
-        expect(shown[-1:] == b"\x80", f"M2 has extensions 0x{shown[-1:].hex()}")
-        responder = PublicIdentity(self.suite.id, shown[1:end])
+        responder = presented(shown, self.suite, th1, labels.SIGN_RESPONDER)
         node = responder.node_id
         expect(node == self.responder, f"node {node.short} answers instead of the one dialled")
-        try:
-            responder.verify(th1 + node, shown[end:-1], labels.SIGN_RESPONDER)
-        except CryptoError as error:
-            raise DeviationError(f"the signature of M2 does not verify: {error.message}") from error
-        return responder
+        th2 = transcript(wire_id, *parts, shown)
+        return Agreed(wire_id, secret, parts, th1, th2, responder, shown)
 
     @staticmethod
     def _offered(m1: bytes) -> list[int]:

@@ -62,6 +62,8 @@ class Membership:
         """DeviationError unless ``hello`` holds the certificate of the node under test."""
         if hello.certificate is None:
             raise DeviationError("it shows no certificate in a session of a full handshake")
+        if hello.certificate is None:
+            raise DeviationError("its HELLO has no certificate")
         try:
             member = certificates.check(hello.certificate, self.founding, self.federation)
         except CryptoError as error:

@@ -16,6 +16,7 @@ from qrfld.conformance.wire import Wire, within
 from qrfld.crypto.errors import EncodingError
 from qrfld.protocol.errors import ErrorCode, RemoteProtocolError
 from qrfld.protocol.frames import (
+    BULK_CONFIRM,
     Close,
     Credit,
     Frame,
@@ -101,6 +102,16 @@ class Speaker:
             raise DeviationError(f"it broke a rule itself: {error.message}") from error
         await self._answer(frame)
         return frame
+
+    async def confirmed(self) -> None:
+        """Take B3; DeviationError unless it is BULK_CONFIRM."""
+        record = await self.wire.take(HEADER_SIZE + MIN_SEALED, "B3")
+        expect(int.from_bytes(record[:HEADER_SIZE]) == MIN_SEALED, "its B3 has another length")
+        try:
+            frame = self._opener.open(record[:HEADER_SIZE], record[HEADER_SIZE:])
+        except RemoteProtocolError as error:
+            raise DeviationError(f"its B3 does not open: {error.message}") from error
+        expect(frame == BULK_CONFIRM, f"its B3 holds 0x{frame.hex()}")
 
     async def _answer(self, frame: Frame) -> None:
         match frame:

@@ -110,6 +110,11 @@ class Wire(asyncio.Protocol):
             self._transport.resume_reading()
         return taken
 
+    async def peek(self, size: int) -> bytes:
+        """The first ``size`` bytes, left where they are; fewer at the end. DeviationError."""
+        await self._until(lambda: len(self._got) >= size or self.ended, f"{size} bytes")
+        return bytes(self._got[:size])
+
     async def take(self, size: int, what: str) -> bytes:
         """Exactly ``size`` bytes; DeviationError if ``what`` does not come whole."""
         data = await self.read(size)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,12 +83,31 @@ def test_listener_that_is_not_qrfld_does_not_conform(capsys: pytest.CaptureFixtu
     assert "FAILED" in capsys.readouterr().out
 
 
+def test_client_is_started_for_a_case_and_conforms(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = f"{sys.executable} -m qrfld.cli --home {{state}} join {{token}} --name client"
+    log = tmp_path / "log"
+    arguments = ["--exec", command, "--log", str(log), "--only", "welcome-forged", "--json"]
+    assert run(["conformance", "--client", *arguments]) == 0
+    assert json.loads(capsys.readouterr().out)["passed"] == 1
+    assert "the admission certificate is refused" in log.read_text()
+
+
+def test_client_that_never_calls_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["conformance", "--client", "--exec", "/nonexistent/client"]) == 1
+    assert "/nonexistent/client cannot be started" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
         (["127.0.0.1:1"], 1, "does not answer"),
         ([], 1, "neither an address nor a token"),
         (["--token", "/nonexistent/token"], UsageError.exit_code, "cannot read the token"),
+        (["--client", "--token", "-"], UsageError.exit_code, "for testing a node that listens"),
+        (["--exec", "true"], UsageError.exit_code, "for testing a client"),
+        (["--client", "--suite", "9"], UsageError.exit_code, "there is no suite 9"),
         (["--token", "/dev/null"], TokenError.exit_code, "not a join token"),
     ],
 )

@@ -143,6 +143,13 @@ async def _key_even(node: Inside) -> None:
         await stranger.control.closes(ErrorCode.BAD_MESSAGE)
 
 
+async def _without_certificate(node: Inside) -> None:
+    """Only a resumed session may begin like this."""
+    async with node.stranger(node.identity) as stranger:
+        await stranger.control.tell(Hello(software=SOFTWARE))
+        await stranger.control.closes(ErrorCode.NOT_ADMITTED)
+
+
 async def _hello_twice(node: Inside) -> None:
     async with node.session() as pair:
         await pair.control.tell(node.membership.hello())
@@ -233,6 +240,7 @@ CASES: Final[list[Case[Inside]]] = [
     _refusing("self-issued", "a certificate that no validator signed", _self_issued),
     _refusing("other-key", "a certificate with another key put in", _other_key),
     _refusing("other-kind", "another statement in a certificate's place", _other_kind),
+    Case("hello-bare", "12", "refuses a HELLO without a certificate", _without_certificate),
     Case("hello-signature", "13", "verifies a certificate's signature", _own_spoilt),
     Case("hello-key-odd", "11.1", "ignores an unknown odd field of HELLO", _key_odd),
     Case("hello-key-even", "11.1", "refuses an unknown even field of HELLO", _key_even),
