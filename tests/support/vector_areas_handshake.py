@@ -20,12 +20,13 @@ from qrfld.crypto import dh
 from qrfld.crypto.identity import Identity, NodeId
 from qrfld.crypto.providers import provider_for
 from qrfld.crypto.suites import suite
-from qrfld.protocol import bulk, handshake
+from qrfld.protocol import bulk, handshake, resumption
 from qrfld.protocol import keys as derivation
 from qrfld.protocol.connection import Connection
 from qrfld.protocol.cookies import CookieGate
 from qrfld.protocol.errors import RemoteProtocolError, SilentRejectError
-from qrfld.protocol.session import BulkSecret, Endpoint
+from qrfld.protocol.session import BulkSecret, Endpoint, Session, open_session
+from qrfld.protocol.tickets import TicketGate, Tickets
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def _given(suite_id: int, side: dict[str, Any]) -> Iterator[None]:
             randoms = SimpleNamespace(token_bytes=token_bytes)
             stack.enter_context(patch.object(handshake, "secrets", randoms))
             stack.enter_context(patch.object(handshake.dh, "keypair", lambda: fresh(ours)))
-            for module in (handshake, derivation):
+            stack.enter_context(patch.object(resumption, "secrets", randoms))
+            for module in (handshake, resumption, derivation):
                 stack.enter_context(patch.object(module, "kem_of", lambda chosen: kem))
         yield
 
@@ -101,6 +103,8 @@ class _Side:
         self.suite_id = 1
         if "session" in vector:
             self.suite_id = vector["session"]["wire_suite"] & 0xFF
+        elif "before" in vector:
+            self.suite_id = vector["wire_suite"] & 0xFF
         elif "offers" in vector.get("initiator", {}):
             self.suite_id = vector["initiator"]["offers"][0] & 0xFF
         with self.given():
@@ -112,6 +116,8 @@ class _Side:
     def _make(self, vector: dict[str, Any]) -> Connection:
         sessions = _sessions(vector)
         initiating = self.role == "initiator"
+        if "before" in vector:
+            return _resuming(vector, self.role, self.suite_id)
         if initiating and sessions:
             return Connection.dial_bulk(*sessions.values())
         seed = unhex(self.side.get("identity_seed", "00" * 32))
@@ -129,6 +135,35 @@ class _Side:
     def receive(self, message: bytes) -> None:
         with self.given():
             self.connection.receive_data(message)
+
+
+def _resuming(vector: dict[str, Any], role: str, suite_id: int) -> Connection:
+    """Our side of a resumption, with the tickets of the session before."""
+    seeds = {one: unhex(vector[one]["identity_seed"]) for one in ("initiator", "responder")}
+    ours, theirs = seeds[role], seeds["responder" if role == "initiator" else "initiator"]
+    federation = unhex(vector["federation"])
+    endpoint = Endpoint(_identity(suite_id, ours), federation, (suite_id,), prefers_chacha=False)
+    before, dials = vector["before"], vector["before"]["side_that_dials"]
+    was_initiator = (dials == "initiator") == (role == "initiator")
+    opened = open_session(
+        vector["wire_suite"],
+        unhex(before["master"]),
+        _identity(suite_id, theirs).public,
+        initiator=was_initiator,
+    )
+    assert opened.session is not None
+    tickets = Tickets()
+    tickets.keep(opened.session, 0.0)
+    if role == "initiator":
+        ticket = tickets.take(opened.session.node_id, 1.0)
+        assert ticket is not None
+        return Connection.resume(endpoint, ticket)
+    gate = TicketGate(tickets, 1.0)
+    if vector.get("used"):
+        ticket = gate.find(unhex(before[f"ticket_{dials}"]))
+        assert ticket is not None
+        gate.use(ticket)
+    return Connection.accept(endpoint, {}, None, gate)
 
 
 def _sessions(vector: dict[str, Any]) -> dict[bytes, BulkSecret]:
@@ -195,9 +230,42 @@ def run_handshake(vector: dict[str, Any]) -> str:
         assert session.bulk.secret == unhex(vector["bulk"])
         exported = session.exporter(unhex(vector["export"]["label"]), 32)
         assert exported.hex() == vector["export"]["value"]
+        _check_tickets(session, side.role, vector)
     _check_records(initiator.connection, responder.connection, vector["records"])
     _check_bulk_join(initiator.connection, responder.connection, vector["bulk_join"])
     return "ok"
+
+
+def run_resumption(vector: dict[str, Any]) -> str:
+    if "role" in vector:
+        return run_step(vector)
+    initiator, responder = _Side(vector, "initiator"), _Side(vector, "responder")
+    s1, s2, s3 = (unhex(vector[name]) for name in ("s1", "s2", "s3"))
+    assert _taken(initiator.connection) == s1
+    responder.receive(s1)
+    assert _taken(responder.connection) == s2
+    initiator.receive(s2)
+    assert _taken(initiator.connection) == s3
+    responder.receive(s3)
+    for side in (initiator, responder):
+        session = side.connection.session
+        assert session is not None
+        assert session.session_id.hex() == vector["session_id"]
+        assert session.bulk.secret == unhex(vector["bulk"])
+        assert session.exporter_secret == unhex(vector["exporter"])
+        _check_tickets(session, side.role, vector)
+    responder.connection.receive_data(unhex(vector["records"]["initiator_message"]))
+    responder.connection.send_ping(b"pingping")
+    assert _taken(responder.connection).hex() == vector["records"]["responder_ping"]
+    return "ok"
+
+
+def _check_tickets(session: Session, role: str, vector: dict[str, Any]) -> None:
+    dial, accept = session.tickets.take()
+    other = "responder" if role == "initiator" else "initiator"
+    for dialler, ticket in ((role, dial), (other, accept)):
+        assert ticket.name.hex() == vector[f"ticket_{dialler}"]
+        assert ticket.secret.hex() == vector[f"ticket_secret_{dialler}"]
 
 
 def _check_records(ours: Connection, theirs: Connection, records: dict[str, str]) -> None:

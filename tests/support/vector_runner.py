@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vector_areas_handshake import run_handshake, run_step
+from vector_areas_handshake import run_handshake, run_resumption, run_step
 from vector_areas_open import run_connection, run_frame, run_message, run_records
 from vector_areas_plain import (
     run_blob,
@@ -30,6 +30,7 @@ AREAS: dict[str, Callable[[dict[str, Any]], str | None]] = {
     "identity": run_identity,
     "handshake": run_handshake,
     "handshake-steps": run_step,
+    "resumption": run_resumption,
     "records": run_records,
     "frames": run_frame,
     "connections": run_connection,

@@ -1,4 +1,4 @@
-// spec/vectors/handshake-*.json: one whole handshake and bulk join each, byte for byte.
+// spec/vectors/handshake: one whole handshake and bulk join each, byte for byte.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BulkJoin } from '../src/bulk.js';
@@ -10,7 +10,7 @@ import { Opener, recordKey, Sealer } from '../src/records.js';
 import { mac, open, suiteOf, transcript, verifies } from '../src/suites.js';
 import { vectors } from './support/vectors.js';
 
-for (const name of ['handshake-1.json', 'handshake-2.json']) {
+for (const name of ['suite-1-aes', 'suite-1-chacha', 'suite-2-aes', 'suite-2-chacha'].map((name) => `handshake/${name}.json`)) {
   const v = vectors(name);
   const suite = suiteOf(v.wire_suite & 0xff);
   const aead = v.wire_suite >> 8;
@@ -55,7 +55,7 @@ for (const name of ['handshake-1.json', 'handshake-2.json']) {
   });
 }
 
-for (const name of ['handshake-1.json', 'handshake-2.json']) {
+for (const name of ['suite-1-aes', 'suite-1-chacha', 'suite-2-aes', 'suite-2-chacha'].map((name) => `handshake/${name}.json`)) {
   const v = vectors(name);
   const suite = suiteOf(v.wire_suite & 0xff);
   const aead = v.wire_suite >> 8;

@@ -1,4 +1,4 @@
-// spec/vectors/resumption-*.json: a session from a ticket, byte for byte, and the tickets that follow.
+// spec/vectors/resumption: a session from a ticket, byte for byte, and the tickets that follow.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hex, unhex } from '../src/bytes.js';
@@ -9,7 +9,7 @@ import { Resumption } from '../src/resumption.js';
 import { suiteOf } from '../src/suites.js';
 import { vectors } from './support/vectors.js';
 
-for (const name of ['resumption-1.json', 'resumption-2.json']) {
+for (const name of ['suite-1-aes', 'suite-1-chacha', 'suite-2-chacha'].map((name) => `resumption/${name}.json`)) {
   const v = vectors(name);
   const suite = suiteOf(v.wire_suite & 0xff);
   const aead = v.wire_suite >> 8;

@@ -22,6 +22,7 @@ from making import (
     messages,
     names,
     records,
+    resumptions,
     statements,
     steps,
 )
@@ -32,6 +33,7 @@ AREAS: dict[str, Callable[[], Iterator[Vector]]] = {
     "identity": names.identities,
     "handshake": handshakes.vectors,
     "handshake-steps": steps.vectors,
+    "resumption": resumptions.vectors,
     "records": records.vectors,
     "frames": frames.vectors,
     "connections": connections.vectors,

@@ -67,6 +67,7 @@ def _session(shake: Handshake) -> dict[str, Any]:
         "exporter": exporter.hex(),
         "export": {"label": b"test".hex(), "value": exported.hex()},
         "bulk": shake.bulk.hex(),
+        **_tickets(shake),
         "records": {
             "initiator_message": ours.record(0, MESSAGE).hex(),
             "responder_ping": theirs.record(0, ping(b"pingping")).hex(),
@@ -74,6 +75,16 @@ def _session(shake: Handshake) -> dict[str, Any]:
             "initiator_ping_after_key_update": ours.next().record(0, ping(b"gnipgnip")).hex(),
         },
     }
+
+
+def _tickets(shake: Handshake) -> dict[str, str]:
+    found = {}
+    for role in ("initiator", "responder"):
+        name = expand_label(shake.suite, shake.master, f"ticket {role}", b"", 16)
+        found[f"ticket_{role}"] = name.hex()
+        proof = shake.chain(shake.master, f"ticket secret {role}").secret
+        found[f"ticket_secret_{role}"] = proof.hex()
+    return found
 
 
 def _bulk_join(shake: Handshake) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _silent() -> Iterator[Vector]:
         yield _responder(f"m1/silent-{slug}", SILENT, "5.2", comment, [data])
 
 
-def _coefficient_q(key: bytes) -> bytes:
+def coefficient_q(key: bytes) -> bytes:
     """The first coefficient, twelve bits little-endian, becomes q."""
     return bytes([Q & 0xFF, key[1] & 0xF0 | Q >> 8]) + key[2:]
 
@@ -132,7 +132,7 @@ def _m1_failed() -> Iterator[Vector]:
         ("unknown-aeads", "no known AEAD", replace(good, offers=(0x0301, 0xFF01))),
         ("aead-0", "no known AEAD: 0 is none", replace(good, offers=(0x0001,))),
         ("kem-coefficient", "a coefficient of the KEM key is q", replace(good,
-         i_kem_key=_coefficient_q)),
+         i_kem_key=coefficient_q)),
         ("kem-ones", "all coefficients are 4095",
          replace(good, i_kem_key=lambda key: b"\xff" * (len(key) - 32) + key[-32:])),
         *((f"x25519-{name}", "an X25519 key of small order: the secret is zero",
