@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nodes import PATIENCE, TestNode, eventually, knows, stopped_at_end
+from half_proxy import HalfProxy
+from nodes import PATIENCE, TestNode, eventually, free_port, knows, stopped_at_end
 
 import qrfld.tasks.digits
 
@@ -87,10 +89,11 @@ class JavaScriptMember:
 
 @contextlib.contextmanager
 def mixed_federation(
-    directory: Path, names: str, **options: Any
+    directory: Path, names: str, port: int | None = None, **options: Any
 ) -> Iterator[tuple[list[TestNode], JavaScriptMember]]:
     """Daemons with one-letter names and a member in JavaScript that is not yet started."""
     nodes = [TestNode(name, directory / name) for name in names]
+    nodes[0].port = port or nodes[0].port
     member = JavaScriptMember("j", directory / "j")
     with stopped_at_end(nodes):
         nodes[0].init(**options)
@@ -114,6 +117,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with path.open("wb") as file:
         subprocess.run([sys.executable, CLIENT / "export_digits.py"], stdout=file, check=True)
     return path
+
+
+def peer_id(node: TestNode) -> str:
+    """The node ID in hexadecimal, from the 52 of its 56 characters that are no check characters."""
+    letters = str(node.call("status")["node"]["id"]).replace("-", "")
+    plain = "".join(letters[at : at + 13] for at in range(0, 56, 14))
+    return base64.b32decode(plain + "====").hex()
 
 
 def verdicts(shown: dict[str, Any], name: str) -> list[str | None]:
@@ -142,3 +152,28 @@ def test_javascript_member_trains_with_daemons_to_the_end_of_the_run(
         assert shown["rounds"][-1]["accuracy"] > 0.8
         heard = [event["record"] for event in member.events("round")]
         assert heard == [round_["record"] for round_ in shown["rounds"]]
+
+
+def test_connections_are_cut_javascript_member_resumes_and_trains_on(
+    tmp_path: Path, data: Path
+) -> None:
+    port = free_port()
+    with (
+        HalfProxy(port) as proxy,
+        mixed_federation(tmp_path, "ab", port=port, advertise=[proxy.address]) as (nodes, member),
+    ):
+        member.start(data)
+        founder = nodes[0]
+        for node in nodes:
+            eventually(f"{node.name} knows everybody", partial(knows, node, 2))
+        params = {"model": "softmax", "epochs": 1}
+        founder.call("run.start", task="digits", rounds=10, params=params, rule="mean")
+        eventually("two rounds are over", lambda: founder.run()["round"] >= 2)
+        proxy.drop()
+        eventually("the run is over", founder.finished)
+        assert member.exit_code() == 0, member.log.read_text()
+        sessions = [e for e in member.events("session") if e["peer"] == peer_id(founder)]
+        assert [each["resumed"] for each in sessions] == [False, True], member.log.read_text()
+        shown = founder.run()
+        assert verdicts(shown, "j")[-1] == "used", member.log.read_text()
+        assert len(member.events("round")) == 10

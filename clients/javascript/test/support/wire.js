@@ -29,10 +29,10 @@ export class Open {
     const suite = suiteOf(1);
     const chain = (/** @type {number} */ byte) => new Uint8Array(48).fill(byte);
     this.wire = new Wire();
-    this.sealer = new Sealer(suite, 1, chain(1), kind);
-    this.opener = new Opener(suite, 1, chain(2), kind);
+    this.sealer = new Sealer(suite, 2, chain(1), kind);
+    this.opener = new Opener(suite, 2, chain(2), kind);
     this.connection = new Connection(
-      /** @type {any} */ (this.wire), kind, { sealer: new Sealer(suite, 1, chain(2), kind), opener: new Opener(suite, 1, chain(1), kind) }, limits,
+      /** @type {any} */ (this.wire), kind, { sealer: new Sealer(suite, 2, chain(2), kind), opener: new Opener(suite, 2, chain(1), kind) }, limits,
     );
   }
 
