@@ -15,6 +15,7 @@ Its next generation is made by a one-way step, so that an old key cannot be had 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 from qrfld.crypto import labels
@@ -23,15 +24,19 @@ from qrfld.crypto.dh import DhKeyPair
 from qrfld.crypto.errors import InvalidKeyError
 from qrfld.crypto.parameters import AEAD_KEY_SIZE, AEAD_NONCE_SIZE
 from qrfld.crypto.providers import Kem, provider_for
-from qrfld.crypto.schedule import expand_label, extract, hash_size
+from qrfld.crypto.schedule import Source, extract, hash_size
 from qrfld.crypto.suites import HashName, Suite, from_wire
 from qrfld.protocol.errors import KeyShareError
 
 
+def source(wire_id: int, secret: bytes) -> Source:
+    """A secret of which several keys are made, with the suite's hash."""
+    return Source(from_wire(wire_id)[0].hash, secret)
+
+
 def derive(wire_id: int, secret: bytes, label: bytes, context: bytes = b"") -> bytes:
     """Expand-Label with the suite's hash to the length of that hash."""
-    name = from_wire(wire_id)[0].hash
-    return expand_label(name, secret, label, context, hash_size(name))
+    return source(wire_id, secret).label(label, context)
 
 
 def kem_of(suite: Suite) -> Kem:
@@ -73,19 +78,22 @@ class Chain:
     wire_id: int
     secret: bytes = field(repr=False)
 
+    @cached_property
+    def _source(self) -> Source:
+        return source(self.wire_id, self.secret)
+
     def cipher(self) -> Cipher:
         """The AEAD under this generation's key."""
-        suite, aead = from_wire(self.wire_id)
-        return Cipher(aead, expand_label(suite.hash, self.secret, labels.KEY, b"", AEAD_KEY_SIZE))
+        aead = from_wire(self.wire_id)[1]
+        return Cipher(aead, self._source.label(labels.KEY, length=AEAD_KEY_SIZE))
 
     def iv(self) -> bytes:
         """The 12-byte nonce base of this generation."""
-        name = from_wire(self.wire_id)[0].hash
-        return expand_label(name, self.secret, labels.IV, b"", AEAD_NONCE_SIZE)
+        return self._source.label(labels.IV, length=AEAD_NONCE_SIZE)
 
     def next(self) -> Self:
         """The next generation."""
-        return type(self)(self.wire_id, derive(self.wire_id, self.secret, labels.REKEY))
+        return type(self)(self.wire_id, self._source.label(labels.REKEY))
 
 
 @dataclass(frozen=True)
@@ -103,26 +111,30 @@ class ChainPair:
         """The chain of the peer's direction."""
         return self.responder if initiator else self.initiator
 
+    @classmethod
+    def derive(
+        cls, wire_id: int, secret: bytes, initiator: bytes, responder: bytes, context: bytes = b""
+    ) -> Self:
+        """The two that the labels name."""
+        keys = source(wire_id, secret)
+        return cls(
+            Chain(wire_id, keys.label(initiator, context)),
+            Chain(wire_id, keys.label(responder, context)),
+        )
+
 
 def handshake_chains(wire_id: int, secret: bytes, th1: bytes) -> ChainPair:
     """The chains that seal the payloads of M2 (responder) and M3 (initiator)."""
-    return ChainPair(
-        Chain(wire_id, derive(wire_id, secret, labels.HANDSHAKE_INITIATOR, th1)),
-        Chain(wire_id, derive(wire_id, secret, labels.HANDSHAKE_RESPONDER, th1)),
-    )
+    names = (labels.HANDSHAKE_INITIATOR, labels.HANDSHAKE_RESPONDER)
+    return ChainPair.derive(wire_id, secret, *names, th1)
 
 
 def traffic_chains(wire_id: int, master: bytes) -> ChainPair:
     """The chains of the control connection's records."""
-    return ChainPair(
-        Chain(wire_id, derive(wire_id, master, labels.TRAFFIC_INITIATOR)),
-        Chain(wire_id, derive(wire_id, master, labels.TRAFFIC_RESPONDER)),
-    )
+    return ChainPair.derive(wire_id, master, labels.TRAFFIC_INITIATOR, labels.TRAFFIC_RESPONDER)
 
 
 def bulk_chains(wire_id: int, bulk: bytes, transcript: bytes) -> ChainPair:
     """The chains of a bulk connection's records; ``transcript`` is H over B1 and B2."""
-    return ChainPair(
-        Chain(wire_id, derive(wire_id, bulk, labels.BULK_INITIATOR, transcript)),
-        Chain(wire_id, derive(wire_id, bulk, labels.BULK_RESPONDER, transcript)),
-    )
+    names = (labels.BULK_INITIATOR, labels.BULK_RESPONDER)
+    return ChainPair.derive(wire_id, bulk, *names, transcript)

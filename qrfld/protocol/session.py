@@ -9,11 +9,11 @@ from qrfld.crypto import labels
 from qrfld.crypto.aead import preferred_aead
 from qrfld.crypto.identity import Identity, NodeId, PublicIdentity
 from qrfld.crypto.parameters import Buffer
-from qrfld.crypto.schedule import expand_label
-from qrfld.crypto.suites import Aead, from_wire
+from qrfld.crypto.schedule import Source
+from qrfld.crypto.suites import Aead
 from qrfld.protocol.errors import HandshakeError, LocalProtocolError, RecordError
 from qrfld.protocol.frames import Kind
-from qrfld.protocol.keys import ChainPair, derive, traffic_chains
+from qrfld.protocol.keys import ChainPair, source, traffic_chains
 from qrfld.protocol.records import HEADER_SIZE, MIN_SEALED, Opener, Sealer
 
 FEDERATION_SIZE: Final = 32
@@ -124,8 +124,7 @@ class Session:
 
         The label has at most 255 bytes.
         """
-        name = from_wire(self.suite)[0].hash
-        return expand_label(name, self.exporter_secret, labels.EXPORTER, label, size)
+        return source(self.suite, self.exporter_secret).label(labels.EXPORTER, label, size)
 
 
 @dataclass(frozen=True)
@@ -174,28 +173,27 @@ def open_session(
     resumed_until: float | None = None,
 ) -> Opened:
     """The session whose keys all follow from ``master``, and its control connection."""
-    name = from_wire(wire_id)[0].hash
-    session_id = expand_label(name, master, labels.SESSION_ID, b"", SESSION_ID_SIZE)
+    keys = source(wire_id, master)
+    session_id = keys.label(labels.SESSION_ID, length=SESSION_ID_SIZE)
     tickets = (
-        _ticket(wire_id, master, labels.TICKET_INITIATOR, labels.TICKET_SECRET_INITIATOR),
-        _ticket(wire_id, master, labels.TICKET_RESPONDER, labels.TICKET_SECRET_RESPONDER),
+        _ticket(keys, labels.TICKET_INITIATOR, labels.TICKET_SECRET_INITIATOR),
+        _ticket(keys, labels.TICKET_RESPONDER, labels.TICKET_SECRET_RESPONDER),
     )
     session = Session(
         peer=peer,
         suite=wire_id,
         session_id=session_id,
         initiator=initiator,
-        bulk=BulkSecret(session_id, wire_id, initiator, derive(wire_id, master, labels.BULK)),
-        exporter_secret=derive(wire_id, master, labels.EXPORTER),
+        bulk=BulkSecret(session_id, wire_id, initiator, keys.label(labels.BULK)),
+        exporter_secret=keys.label(labels.EXPORTER),
         tickets=TicketSecrets(tickets if initiator else tickets[::-1]),
         resumed_until=resumed_until,
     )
     return Opened.with_chains(traffic_chains(wire_id, master), session)
 
 
-def _ticket(wire_id: int, master: bytes, name_label: bytes, secret_label: bytes) -> TicketSecret:
-    name = expand_label(from_wire(wire_id)[0].hash, master, name_label, b"", TICKET_SIZE)
-    return TicketSecret(name, derive(wire_id, master, secret_label))
+def _ticket(keys: Source, name_label: bytes, secret_label: bytes) -> TicketSecret:
+    return TicketSecret(keys.label(name_label, length=TICKET_SIZE), keys.label(secret_label))
 
 
 @dataclass(frozen=True)

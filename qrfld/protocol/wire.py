@@ -17,6 +17,7 @@ import hashlib
 import hmac
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from qrfld.crypto import labels
@@ -62,8 +63,13 @@ class Hello2:
 
 def mac1(federation: bytes, responder: bytes, body: bytes) -> bytes:
     """What only one who knows the federation and the responder's node ID can put under M1."""
-    key = hashlib.sha256(labels.MAC1 + federation + responder).digest()
-    return hmac.digest(key, body, "sha256")[:MAC1_SIZE]
+    return hmac.digest(_mac1_key(federation, responder), body, "sha256")[:MAC1_SIZE]
+
+
+# Kept, because whoever floods a node has it made for every message. It is no secret to who has it.
+@lru_cache(maxsize=64)
+def _mac1_key(federation: bytes, responder: bytes) -> bytes:
+    return hashlib.sha256(labels.MAC1 + federation + responder).digest()
 
 
 def build_m1_core(offers: tuple[int, ...], random: bytes, kem_key: bytes, dh_key: bytes) -> bytes:
