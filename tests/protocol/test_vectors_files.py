@@ -70,6 +70,20 @@ def test_every_vector_says_what_it_shows_in_known_words() -> None:
         assert vector["section"] in headings, path
 
 
+def test_every_message_frame_and_statement_of_the_text_has_a_vector() -> None:
+    shown: dict[str, set[object]] = {}
+    for path, vector in all_vectors().items():
+        area = shown.setdefault(path.partition("/")[0], set())
+        area.add(vector.get("name", vector.get("kind")))
+    messages = set(re.findall(r"^### Message \d+: (\w+)$", SPEC, re.MULTILINE))
+    frames = set(re.findall(r"^\| `0x\w\w` \| (\w+) \| [CB ]+ \|", SPEC, re.MULTILINE))
+    kinds = {int(n) for n in re.findall(r"^### 13\.\d .+ \(kind (\d+)\)$", SPEC, re.MULTILINE)}
+    assert messages <= shown["messages"]
+    assert len(frames) == 10
+    assert frames <= shown["frames"]
+    assert kinds == shown["bodies"] == shown["statements"]
+
+
 def test_at_least_150_vectors_are_refused() -> None:
     refused = [p for p, vector in all_vectors().items() if vector["expect"] not in ACCEPTED]
     assert len(refused) >= 150

@@ -16,6 +16,7 @@ from vector_runner import outcome
 from qrfld.crypto import canonical, certificates, encoding, identity, signed
 from qrfld.crypto.errors import CryptoError, InvalidSignatureError
 from qrfld.crypto.labels import Kind
+from qrfld.net import members
 from qrfld.protocol import (
     bulk,
     connection,
@@ -196,6 +197,15 @@ def certificates_of_any_federation(patch: Patch) -> None:
     patch.setattr(certificates, "_flaw", lambda *_: "")
 
 
+def certificates_of_any_node(patch: Patch) -> None:
+    learn = members.Members.learn
+
+    async def lenient(self: Any, certificate: bytes, record: Any, **_: Any) -> Any:
+        return await learn(self, certificate, record)
+
+    patch.setattr(members.Members, "learn", lenient)
+
+
 def any_name(patch: Patch) -> None:
     patch.setattr(certificates, "name_flaw", lambda name: "")
 
@@ -244,6 +254,7 @@ MUTANTS: tuple[tuple[Mutant, str], ...] = (
     (any_context, "statements/round-record"),
     (unsigned_fields, "statements/update"),
     (certificates_of_any_federation, "statements/admission"),
+    (certificates_of_any_node, "hello"),
     (any_name, "statements/admission"),
     (padding_not_looked_at, "tensors"),
     (true_is_one, "control-frames"),

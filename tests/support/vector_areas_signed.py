@@ -60,8 +60,8 @@ def _opened(vector: dict[str, Any], statement: bytes) -> Structure:
     match vector["kind"]:
         case Kind.ADMISSION:
             federation = bytes.fromhex(vector["federation"])
-            founded = _genesis(signer, tuple(vector["suites"]))
-            member = certificates.check(statement, founded, federation)
+            genesis_body = founded(signer, tuple(vector["suites"]))
+            member = certificates.check(statement, genesis_body, federation)
             assert "subject" not in vector or member.node_id.hex() == vector["subject"]
             return Admission.from_bytes(Signed.parse(statement).body)
         case Kind.ADDRESS_RECORD:
@@ -72,7 +72,7 @@ def _opened(vector: dict[str, Any], statement: bytes) -> Structure:
             return open_signed(BODIES[kind], statement, kind=Kind(kind), signer=signer)
 
 
-def _genesis(founder: PublicIdentity, suites: tuple[int, ...]) -> Genesis:
+def founded(founder: PublicIdentity, suites: tuple[int, ...]) -> Genesis:
     """A genesis as one who has checked it holds it."""
     return Genesis(
         format=1,

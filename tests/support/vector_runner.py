@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vector_areas_handshake import run_handshake, run_resumption, run_step
+from vector_areas_hello import run_hello
 from vector_areas_open import run_connection, run_frame, run_message, run_records
 from vector_areas_plain import (
     run_blob,
@@ -37,6 +38,7 @@ AREAS: dict[str, Callable[[dict[str, Any]], str | None]] = {
     "messages": run_message,
     "bodies": run_body,
     "statements": run_statement,
+    "hello": run_hello,
     "chains": run_chain,
     "tokens": run_token,
     "blobs": run_blob,
