@@ -45,7 +45,14 @@ from qrfld.protocol.events import (
     StreamReset,
 )
 from qrfld.protocol.frames import MAX_CHUNK
-from qrfld.protocol.messages import Digest, Message, RoundRecordMessage, RunSync
+from qrfld.protocol.messages import (
+    CODE_BYTES,
+    MAX_MESSAGE_BYTES,
+    Digest,
+    Message,
+    RoundRecordMessage,
+    RunSync,
+)
 from qrfld.protocol.records import HEADER_SIZE, MAX_BULK_SEALED, MAX_CONTROL_SEALED
 
 LARGEST_STEP = 8871
@@ -58,6 +65,8 @@ BLOBS = {bytes([size % 251]) * 32: bytes(range(256)) * size for size in (0, 1, 4
 
 sides = st.sampled_from((0, 1))
 places = st.integers(0, 100_000)
+calms = st.sampled_from((0, 5, 15, 30))
+mostly = st.sampled_from((True, True, True, False))
 counts = st.one_of(st.integers(1, 40), st.integers(1, 100_000))
 
 
@@ -158,7 +167,7 @@ class Machine(RuleBasedStateMachine):
             self.link.ends[side].connection.rekey()
             self.link.ends[side].flush()
 
-    @precondition(lambda self: self.may_close)
+    @precondition(lambda self: self.calm <= 0)
     @rule(side=sides, code=st.integers(0, 0xFFFF), reason=st.text(max_size=300))
     def close(self, side: int, code: int, reason: str) -> None:
         self.link.ends[side].connection.close(code, reason)
@@ -170,7 +179,18 @@ class Machine(RuleBasedStateMachine):
 
     pings: tuple[list[bytes], list[bytes]]
     disturbed = False
-    may_close = True
+    #: So many steps pass before anybody closes or interferes: else nothing would ever be said.
+    calm = 0
+
+    def begin(self, link: Link, calm: int, opened: bool) -> None:
+        self.link, self.calm = link, calm
+        self.pings = ([], [])
+        if opened:
+            self._settle()
+
+    @invariant()
+    def time_passes(self) -> None:
+        self.calm -= 1
 
     @invariant()
     def told_is_what_was_said(self) -> None:
@@ -209,14 +229,14 @@ class ControlMachine(Machine):
 
     max_sealed = MAX_CONTROL_SEALED
 
-    @initialize()
-    def dial(self) -> None:
-        self.pings = ([], [])
+    @initialize(calm=calms, opened=mostly)
+    def dial(self, calm: int, opened: bool) -> None:
         self.unread: tuple[list[int], list[int]] = ([], [])
-        self.link = Link.of(
+        link = Link.of(
             Connection.dial(endpoint("alice"), identity("bob").node_id),
             Connection.accept(endpoint("bob"), {}, None),
         )
+        self.begin(link, calm, opened)
 
     def deliver(self, side: int, data: bytes) -> None:
         self.note(side, self.link.ends[side].hear(data))
@@ -240,11 +260,31 @@ class ControlMachine(Machine):
                 connection.send_message(message)
             assert connection.data_to_send() == []
 
+    @rule(side=sides, count=st.integers(1, 6))
+    def send_as_much_as_fits(self, side: int, count: int) -> None:
+        for _ in range(count):
+            self.send(side, MESSAGES[-1])
+
     @rule(side=sides)
     def read_one(self, side: int) -> None:
         if self.ready(side) and self.unread[side]:
             self.link.ends[side].connection.consumed(self.unread[side].pop(0))
             self.link.ends[side].flush()
+
+    @rule(side=sides)
+    def read_all(self, side: int) -> None:
+        while self.ready(side) and self.unread[side]:
+            self.read_one(side)
+
+    def teardown(self) -> None:
+        """Whoever's messages were all read may send the largest one."""
+        super().teardown()
+        if hasattr(self, "link") and not self.disturbed:
+            for side in (0, 1):
+                self.read_all(side)
+            self._settle()
+            rooms = [end.connection.message_credit for end in self.link.ends]
+            assert min(rooms) >= CODE_BYTES + MAX_MESSAGE_BYTES
 
     @invariant()
     def credit_is_kept(self) -> None:
@@ -280,18 +320,18 @@ class BulkMachine(Machine):
 
     max_sealed = MAX_BULK_SEALED
 
-    @initialize()
-    def dial(self) -> None:
-        self.pings = ([], [])
+    @initialize(calm=calms, opened=mostly)
+    def dial(self, calm: int, opened: bool) -> None:
         self.fetches: tuple[dict[int, Stream], ...] = ({}, {})
         self.supplies: tuple[dict[int, Stream], ...] = ({}, {})
         secrets = [
             BulkSecret(bytes(16), 0x0101, initiator, bytes(48)) for initiator in (True, False)
         ]
-        self.link = Link.of(
+        link = Link.of(
             Connection.dial_bulk(secrets[0]),
             Connection.accept(endpoint("bob"), {bytes(16): secrets[1]}, None),
         )
+        self.begin(link, calm, opened)
 
     def deliver(self, side: int, data: bytes) -> None:
         self.note(side, self.link.ends[side].hear(data))
@@ -386,36 +426,42 @@ class Adversary(Machine):
         pipe = self.link.ends[side].out
         return pipe if pipe.waiting else None
 
+    @precondition(lambda self: self.calm <= 0)
     @rule(side=sides, at=places, mask=st.integers(1, 255))
     def flip(self, side: int, at: int, mask: int) -> None:
         if pipe := self._holds(side):
             pipe.flip(at, mask)
             self.disturbed = True
 
+    @precondition(lambda self: self.calm <= 0)
     @rule(side=sides, at=places, count=counts)
     def drop(self, side: int, at: int, count: int) -> None:
         if pipe := self._holds(side):
             pipe.drop(at, count)
             self.disturbed = True
 
+    @precondition(lambda self: self.calm <= 0)
     @rule(side=sides, at=places, count=counts)
     def double(self, side: int, at: int, count: int) -> None:
         if pipe := self._holds(side):
             pipe.double(at, count)
             self.disturbed = True
 
+    @precondition(lambda self: self.calm <= 0)
     @rule(side=sides, at=places, count=counts)
     def reorder(self, side: int, at: int, count: int) -> None:
         if pipe := self._holds(side):
             pipe.swap(at, count)
             self.disturbed = True
 
+    @precondition(lambda self: self.calm <= 0)
     @rule(side=sides, at=places, data=st.binary(min_size=1, max_size=50))
     def insert(self, side: int, at: int, data: bytes) -> None:
         if pipe := self._holds(side):
             pipe.insert(at, data)
             self.disturbed = True
 
+    @precondition(lambda self: self.calm <= 0)
     @rule(side=sides)
     def truncate(self, side: int) -> None:
         self.link.ends[side].out.end()
