@@ -20,7 +20,8 @@ from pathlib import Path
 from qrfld.client import ControlClient
 from qrfld.crypto import certificates, genesis
 from qrfld.crypto.identity import Identity
-from qrfld.crypto.suites import SUITES, suite
+from qrfld.crypto.providers import provider_for
+from qrfld.crypto.suites import suite
 from qrfld.crypto.tokens import Token
 from qrfld.crypto.unlock import Passphrase, Unlock
 from qrfld.errors import DaemonNotRunningError, IdentityError, QrfldError
@@ -85,9 +86,10 @@ def init_federation(
     """Found a federation with this node as its first member and validator.
 
     Without ``unlock`` a key file is made beside the keystore, for unattended starts. Raises
-    AlreadyMemberError, GenesisError, CertificateError, KeystoreError, ConfigError.
+    AlreadyMemberError, GenesisError, CertificateError, KeystoreError, ConfigError, and
+    UnsupportedSuiteError when the suite is not known or cannot be served here.
     """
-    suite(suite_id)
+    provider_for(suite_id)  # before anything is written
     with new_home(paths, name=name, listen=listen, advertise=advertise):
         identity = own_identity(paths, suite_id, unlock)
         now = int(time.time())
@@ -222,7 +224,7 @@ async def _read_info(paths: Paths) -> NodeInfo:
         name=member.name,
         federation_id=federation.hex(),
         federation=parsed.name,
-        suite=SUITES[parsed.suites[0]].name,
+        suite=suite(parsed.suites[0]).name,
         home=str(paths.state_directory),
     )
 

@@ -111,7 +111,7 @@ def test_init_twice_is_refused_and_changes_nothing(made: Path, tmp_path: Path) -
         ({"name": "x" * 65}, QrfldError),
         ({"name": "\x1b[2J"}, QrfldError),
         ({"name": ""}, CertificateError),
-        ({"suite_id": 3}, UnsupportedSuiteError),
+        ({"suite_id": 5}, UnsupportedSuiteError),
     ],
     ids=str,
 )

@@ -12,6 +12,7 @@ from fuzz.rogues import RogueInitiator
 from fuzz.script import Script
 from fuzz.world import FEDERATION, endpoint, identity, taken
 from qrfld.crypto.identity import NodeId
+from qrfld.crypto.suites import suite
 from qrfld.protocol import wire
 from qrfld.protocol.connection import Connection, State
 from qrfld.protocol.cookies import CookieGate
@@ -34,6 +35,7 @@ class _Dialogue:
     def __init__(self, script: Script, suite_id: int, gate: CookieGate | None) -> None:
         ours = endpoint("bob", suite_id)
         self.script = script
+        self.suite = suite(suite_id)
         self.node_id: NodeId = ours.identity.node_id
         self.connection = Connection.accept(ours, {}, gate)
         self.rogue = RogueInitiator(identity("mallory", suite_id), self.node_id)
@@ -75,7 +77,7 @@ class _Dialogue:
                 return self.rogue.m1(self.script, self.cookie)
 
     def _answered(self, answer: bytes) -> None:
-        size = wire.m1_size(self.unanswered)
+        size = wire.m1_size(self.unanswered, self.suite)
         m1 = self.unanswered[:size]
         body, tag = m1[: -wire.MAC1_SIZE], m1[-wire.MAC1_SIZE :]
         require(

@@ -147,7 +147,7 @@ def ours(suite_id: int | None = None, provider: str | None = None) -> list[Ours]
         Ours.generate(s.id, name, resumes=resumes)
         for s in wanted
         for name in names
-        if providers.load(name).provides(s)
+        if providers.serves(name, s)
         for resumes in (False, True)
     ]
     if not found:

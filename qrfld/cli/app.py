@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import typer
 
-from qrfld.cli import bench, lab, lifecycle, membership, models, runs, settings, status
+from qrfld.cli import algorithms, bench, lab, lifecycle, membership, models, runs, settings, status
 from qrfld.cli.conformance import conformance
 from qrfld.cli.demo.command import demo
 from qrfld.cli.session import JSON_VERSION, Session, begin
@@ -95,6 +95,7 @@ def _build() -> None:
         watch=runs.watch,
     )
     _group("model", "List and export models.", list=models.list_models, export=models.export)
+    _group("crypto", "Show what cryptography this machine has.", list=algorithms.list_suites)
     _group("config", "Show and check settings.", show=settings.show, check=settings.check)
     _group(
         "bench",

@@ -19,7 +19,6 @@ from qrfld.errors import UsageError
 if TYPE_CHECKING:
     from qrfld.api import NodeInfo
 
-SUITES: Final = (1, 2)
 MAX_TOKEN_CHARACTERS: Final = 4096
 
 Name = Annotated[
@@ -50,7 +49,8 @@ def init(
     federation: Annotated[str, typer.Option(metavar="NAME", help="The federation's name.")],
     name: Name = None,
     suite: Annotated[
-        int, typer.Option(metavar="1|2", help="1: ML-KEM-768, ML-DSA-65. 2: ML-KEM-1024, ML-DSA-87")
+        int,
+        typer.Option(metavar="NUMBER", help="Its cryptographic suite: see `qrfl crypto list`."),
     ] = 1,
     listen: Listen = None,
     advertise: Advertise = None,
@@ -64,8 +64,7 @@ def init(
     The keystore is opened by a key file beside it (for unattended starts), or by a passphrase:
     --passphrase asks, --passphrase-file or QRFLD_PASSPHRASE give it.
     """
-    if suite not in SUITES:
-        raise UsageError(f"there is no suite {suite}", hint="choose --suite 1 or --suite 2")
+    _check_suite(suite)
     _check_name("--federation", federation)
     _check_own(name, listen, advertise)
     unlock = passphrases.unlock(prompt=passphrase, file=passphrase_file)
@@ -168,6 +167,19 @@ def _check_own(name: str | None, listen: str | None, advertise: list[str] | None
             parse_address(address)
         except ConfigValueError as error:
             raise UsageError(f"{option}: {error.message}", hint=error.hint) from None
+
+
+def _check_suite(number: int) -> None:
+    """Refuse a number without a meaning; a plugin that is broken has an error of its own."""
+    from qrfld.crypto.errors import SuitePluginError, UnsupportedSuiteError
+    from qrfld.crypto.suites import suite
+
+    try:
+        suite(number)
+    except SuitePluginError:
+        raise
+    except UnsupportedSuiteError as error:
+        raise UsageError(f"--suite {number}: {error.message}", hint=error.hint) from None
 
 
 def _check_name(option: str, name: str) -> None:

@@ -21,6 +21,7 @@ from qrfld.crypto.genesis import Genesis
 from qrfld.crypto.identity import Identity, NodeId, PublicIdentity
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.names import Name, name_flaw
+from qrfld.crypto.parameters import PUBLIC_KEY_MAX_SIZE
 from qrfld.crypto.signed import open_signed, seal
 
 
@@ -29,7 +30,7 @@ class Admission(Structure, frozen=True, kw_only=True):
 
     federation: Annotated[Hash, Key(0)]
     suite_id: Annotated[U8, Key(2)]
-    public_key: Annotated[Annotated[bytes, Meta(max_length=4096)], Key(4)]
+    public_key: Annotated[Annotated[bytes, Meta(max_length=PUBLIC_KEY_MAX_SIZE)], Key(4)]
     name: Annotated[Name, Key(6)]
     issued_at: Annotated[U63, Key(8)]
     issuer: Annotated[Hash, Key(10)]

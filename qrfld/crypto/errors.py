@@ -5,7 +5,8 @@
     ├── InvalidKeyError             a key, seed or ciphertext has a wrong length or value
     ├── InvalidSignatureError       a signature does not verify
     ├── AuthenticationError         an AEAD tag does not verify
-    ├── UnsupportedSuiteError       a suite, algorithm or AEAD number is not known here
+    ├── UnsupportedSuiteError       a suite, algorithm or AEAD is not known, or nobody here has it
+    │   └── SuitePluginError        the installed plugin of a private suite is broken
     └── ProviderError               the provider that was asked for cannot serve
     IdentityError (exit code 5)
     ├── InvalidNodeIdError          a node ID is mistyped
@@ -44,6 +45,10 @@ class AuthenticationError(CryptoError):
 
 class UnsupportedSuiteError(CryptoError):
     """A suite, algorithm or AEAD is not known here, or not allowed."""
+
+
+class SuitePluginError(UnsupportedSuiteError):
+    """The plugin that offers a private suite does not load, or is not what it must be."""
 
 
 class ProviderError(CryptoError):

@@ -17,12 +17,13 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from qrfld.crypto.encoding import U8, U63, Bytes16, Hash, Key, Structure
-from qrfld.crypto.errors import CryptoError, GenesisError
+from qrfld.crypto.errors import CryptoError, GenesisError, UnsupportedSuiteError
 from qrfld.crypto.identity import Identity, PublicIdentity
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.names import Name, name_flaw
+from qrfld.crypto.parameters import PUBLIC_KEY_MAX_SIZE
 from qrfld.crypto.signed import BODY_MAX_BYTES, Signed, seal, statement_id
-from qrfld.crypto.suites import SUITES
+from qrfld.crypto.suites import known
 
 FORMAT: Final = 1
 DEFAULT_MAX_MEMBERS: Final = 1000
@@ -43,7 +44,7 @@ class Genesis(Structure, frozen=True, kw_only=True):
     name: Annotated[Name, Key(2)]
     suites: Annotated[Annotated[tuple[U8, ...], Meta(min_length=1, max_length=8)], Key(4)]
     founder_suite: Annotated[U8, Key(6)]
-    founder_key: Annotated[Annotated[bytes, Meta(max_length=4096)], Key(8)]
+    founder_key: Annotated[Annotated[bytes, Meta(max_length=PUBLIC_KEY_MAX_SIZE)], Key(8)]
     validators: Annotated[Annotated[tuple[Hash, ...], Meta(min_length=1, max_length=13)], Key(10)]
     limits: Annotated[Limits, Key(12)]
     created_at: Annotated[U63, Key(14)]
@@ -94,6 +95,10 @@ def parse(data: bytes | memoryview) -> Genesis:
         body = Genesis.from_bytes(envelope.body, max_bytes=BODY_MAX_BYTES)
         _check(body)
         envelope.verify(body.founder)
+    except UnsupportedSuiteError as error:
+        raise GenesisError(
+            f"the genesis document cannot be checked here: {error.message}", hint=error.hint
+        ) from error
     except CryptoError as error:
         raise GenesisError(f"not a valid genesis document: {error}") from error
     return body
@@ -113,10 +118,10 @@ def _check(body: Genesis) -> None:
         raise GenesisError(f"not a federation's name: {flaw}")
     if len(set(body.suites)) != len(body.suites):
         raise GenesisError(f"a suite is named twice in {list(body.suites)}")
-    if not any(suite in SUITES for suite in body.suites):
+    if not any(map(known, body.suites)):
         raise GenesisError(
             f"none of the federation's suites {list(body.suites)} is known here",
-            hint="install a newer version of qrfld",
+            hint="install a newer version of qrfld, or the plugin of a private suite",
         )
     if body.founder_suite not in body.suites:
         raise GenesisError(f"the founder's suite {body.founder_suite} is not among the suites")

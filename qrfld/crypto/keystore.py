@@ -103,7 +103,9 @@ def load(path: Path, unlock: Unlock) -> Identity:
             hint=f"check the {what}, or restore the keystore from your backup",
         ) from None
     except CryptoError as error:
-        raise KeystoreError(f"{path} holds an identity that cannot be used: {error}") from error
+        raise KeystoreError(
+            f"{path} holds an identity that cannot be used: {error.message}", hint=error.hint
+        ) from error
     if identity.node_id != header.node:
         raise KeystoreError(f"{path} holds another identity than it names")
     return identity

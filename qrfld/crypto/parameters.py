@@ -2,7 +2,8 @@
 
 Lengths are checked against these tables before any library is called: a library that pads, cuts or
 reads past a short input never gets the chance. Sources: FIPS 203 table 3, FIPS 204 table 2,
-RFC 7748, RFC 5116 and RFC 8439.
+RFC 7748, RFC 5116 and RFC 8439; for FrodoKEM the proposal to ISO of 14 March 2023, whose FrodoKEM
+(with a salt) is not the eFrodoKEM that older libraries call FrodoKEM.
 """
 
 from __future__ import annotations
@@ -23,14 +24,22 @@ AEAD_KEY_SIZE: Final = 32
 AEAD_NONCE_SIZE: Final = 12
 AEAD_TAG_SIZE: Final = 16
 CONTEXT_MAX_SIZE: Final = 255
+#: What certificates and signed statements have room for, whatever the suite.
+PUBLIC_KEY_MAX_SIZE: Final = 4096
+SIGNATURE_MAX_SIZE: Final = 5000
 
 
 @dataclass(frozen=True)
 class KemSizes:
-    """Lengths of a KEM's encapsulation key and ciphertext, in bytes."""
+    """Lengths of a KEM's encapsulation key, ciphertext and shared secret, in bytes.
+
+    `seed` is the length of the seed from which a key pair can be made again; 0 if there is none.
+    """
 
     public_key: int
     ciphertext: int
+    shared: int = ML_KEM_SHARED_SIZE
+    seed: int = ML_KEM_SEED_SIZE
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,10 @@ class SignatureSizes:
 
 
 KEMS: Final = {
+    "ML-KEM-512": KemSizes(800, 768),
     "ML-KEM-768": KemSizes(1184, 1088),
     "ML-KEM-1024": KemSizes(1568, 1568),
+    "FrodoKEM-640-AES": KemSizes(9616, 9752, shared=16, seed=0),
 }
 SIGNATURES: Final = {
     "ML-DSA-44": SignatureSizes(1312, 2420),

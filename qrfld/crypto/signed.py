@@ -22,10 +22,10 @@ from qrfld.crypto.encoding import U8, Hash, Key, Structure
 from qrfld.crypto.errors import EncodingError, InvalidSignatureError
 from qrfld.crypto.identity import Identity, PublicIdentity
 from qrfld.crypto.labels import Kind
+from qrfld.crypto.parameters import SIGNATURE_MAX_SIZE
 
 BODY_MAX_BYTES: Final = 60 * 1024
 SIGNED_MAX_BYTES: Final = 65536
-_SIGNATURE_MAX_BYTES: Final = 5000
 
 _Body = TypeVar("_Body", bound=Structure)
 
@@ -36,7 +36,7 @@ class Signed(Structure, frozen=True, kw_only=True):
     kind: Annotated[U8, Key(1)]
     body: Annotated[bytes, Meta(max_length=BODY_MAX_BYTES), Key(2)]
     signer: Annotated[Hash, Key(3)]
-    signature: Annotated[bytes, Meta(max_length=_SIGNATURE_MAX_BYTES), Key(4)]
+    signature: Annotated[bytes, Meta(max_length=SIGNATURE_MAX_SIZE), Key(4)]
 
     @classmethod
     def parse(cls, data: bytes | memoryview, kind: Kind | None = None) -> Self:

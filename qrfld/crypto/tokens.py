@@ -22,9 +22,9 @@ from msgspec import Meta
 from qrfld.crypto import labels
 from qrfld.crypto.addresses import Address, split_address
 from qrfld.crypto.encoding import U8, U63, Bytes16, Hash, Key, Structure
-from qrfld.crypto.errors import CertificateError, EncodingError, TokenError
+from qrfld.crypto.errors import CertificateError, EncodingError, TokenError, UnsupportedSuiteError
 from qrfld.crypto.identity import NodeId
-from qrfld.crypto.suites import SUITES
+from qrfld.crypto.suites import suite
 
 PREFIX: Final = "qrfl1-"
 TEXT_MAX_LENGTH: Final = 1024
@@ -120,10 +120,10 @@ class Token(Structure, frozen=True, kw_only=True):
             raise TokenError(
                 f"token version {self.version} is not known", hint="install a newer version"
             )
-        if self.suite_id not in SUITES:
-            raise TokenError(
-                f"the token's suite {self.suite_id} is not known", hint="install a newer version"
-            )
+        try:
+            suite(self.suite_id)
+        except UnsupportedSuiteError as error:
+            raise TokenError(f"the token's suite: {error.message}", hint=error.hint) from None
         for address in self.addresses:
             try:
                 split_address(address)

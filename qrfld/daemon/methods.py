@@ -15,7 +15,7 @@ from qrfld import __version__
 from qrfld.control import Methods
 from qrfld.crypto.identity import NodeId
 from qrfld.crypto.providers import provider_for
-from qrfld.crypto.suites import SUITES
+from qrfld.crypto.suites import suite
 from qrfld.crypto.tokens import Token
 from qrfld.daemon.node import Daemon
 from qrfld.errors import IdentityError, UsageError
@@ -105,7 +105,7 @@ class Control:
             "node": _node(identity.node_id, daemon.peers.name(identity.node_id)),
             "federation": {"id": daemon.federation.hex(), "name": daemon.genesis.name},
             "version": __version__,
-            "suite": SUITES[first].name,
+            "suite": suite(first).name,
             "provider": provider_for(first).name,
             "uptime_seconds": time.monotonic() - daemon.started,
             "pid": os.getpid(),

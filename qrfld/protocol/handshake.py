@@ -155,6 +155,7 @@ class Responder:
 
     def __init__(self, endpoint: Endpoint, gate: CookieGate | None) -> None:
         self._endpoint = endpoint
+        self._suite = suite(endpoint.identity.suite_id)
         self._gate = gate
         self._asked = False
         self._pending: _AwaitingM3 | None = None
@@ -162,18 +163,18 @@ class Responder:
     def needed(self, got: Buffer) -> int:
         """Length of M1 or M3; SilentRejectError as soon as it cannot be our M1."""
         if self._pending is not None:
-            return wire.sealed_size(self._pending.suite)
-        return wire.m1_size(got)
+            return wire.sealed_size(self._suite)
+        return wire.m1_size(got, self._suite)
 
     def receive(self, message: bytes) -> Outcome:
         """Answer M1 with RETRY or M2; M3 ends the handshake."""
         if self._pending is not None:
             return self._finish(self._pending, message)
         identity = self._endpoint.identity
-        m1 = wire.parse_m1(message, self._endpoint.federation, identity.node_id)
+        m1 = wire.parse_m1(message, self._suite, self._endpoint.federation, identity.node_id)
         if m1.flags != wire.FLAGS:
             raise HandshakeError(f"M1 has flags 0x{m1.flags.hex()}, this version knows none")
-        wire_id = _choose(m1, self._endpoint)
+        wire_id = _choose(m1, self._suite, chacha_first=self._endpoint.prefers_chacha)
         if self._gate is not None and not self._gate.accepts(m1.cookie, m1.core):
             return self._retry(self._gate, m1)
         return self._answer(message, m1, wire_id)
@@ -188,23 +189,23 @@ class Responder:
     def _answer(self, message: bytes, m1: wire.Hello1, wire_id: int) -> Outcome:
         ours = dh.keypair()
         dh_shared = exchange(ours, m1.dh_key)
-        ciphertext, kem_shared = encapsulate(m1.suite, m1.kem_key)
+        ciphertext, kem_shared = encapsulate(self._suite, m1.kem_key)
         random = secrets.token_bytes(wire.RANDOM_SIZE)
         header = wire_id.to_bytes(2) + random + ciphertext + ours.public
 
-        transcript = _Transcript(m1.suite, (self._endpoint.federation, message, header))
-        secret = hybrid_secret(m1.suite.hash, kem_shared, dh_shared)
+        transcript = _Transcript(self._suite, (self._endpoint.federation, message, header))
+        secret = hybrid_secret(self._suite.hash, kem_shared, dh_shared)
         chains = handshake_chains(wire_id, secret, transcript.now)
         payload = _sign(self._endpoint.identity, transcript.now, labels.SIGN_RESPONDER)
         sealed = _seal(chains.responder, payload, transcript.now)
         transcript.add(payload)
-        self._pending = _AwaitingM3(m1.suite, wire_id, secret, chains, transcript)
+        self._pending = _AwaitingM3(wire_id, secret, chains, transcript)
         return Outcome(send=header + sealed)
 
     def _finish(self, pending: _AwaitingM3, message: bytes) -> Outcome:
         transcript = pending.transcript
         payload = _open(pending.chains.initiator, message, transcript.now)
-        peer, signature = _presented(payload, pending.suite, self._endpoint.identity)
+        peer, signature = _presented(payload, self._suite, self._endpoint.identity)
         _verify(peer, transcript.now, signature, labels.SIGN_INITIATOR)
         transcript.add(payload)
         opened = _open_session(
@@ -217,7 +218,6 @@ class Responder:
 class _AwaitingM3:
     """What the responder keeps between M2 and M3."""
 
-    suite: Suite
     wire_id: int
     secret: bytes = field(repr=False)
     chains: ChainPair
@@ -229,14 +229,10 @@ def _offers(chosen: Suite, *, chacha_first: bool) -> tuple[int, ...]:
     return (chacha, aes) if chacha_first else (aes, chacha)
 
 
-def _choose(m1: wire.Hello1, endpoint: Endpoint) -> int:
+def _choose(m1: wire.Hello1, ours: Suite, *, chacha_first: bool) -> int:
     """The wire suite: ChaCha20 if either side would rather have it, else AES."""
-    if m1.suite.id not in endpoint.suites or m1.suite.id != endpoint.identity.suite_id:
-        raise SuiteError(
-            f"the caller offers suite {m1.suite.id}, we speak {endpoint.identity.suite_id}"
-        )
-    aes, chacha = _offers(m1.suite, chacha_first=False)
-    wants_chacha = endpoint.prefers_chacha or m1.offers[0] == chacha
+    aes, chacha = _offers(ours, chacha_first=False)
+    wants_chacha = chacha_first or m1.offers[0] == chacha
     for candidate in (chacha, aes) if wants_chacha else (aes, chacha):
         if candidate in m1.offers:
             return candidate

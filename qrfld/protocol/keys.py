@@ -4,7 +4,7 @@ First the two key exchanges, with the peer's shares checked; then arithmetic ove
 `qrfld.crypto.schedule`. The labels are `qrfld.crypto.labels`.
 ``H`` is the suite's hash and ``Hlen`` its length.
 
-    secret  = HKDF-Extract(salt = Hlen zeros or ticket secret, ss_mlkem ‖ ss_x25519)
+    secret  = HKDF-Extract(salt = Hlen zeros or ticket secret, ss_kem ‖ ss_x25519)
     master  = Expand-Label(secret, "master", th3, Hlen)
               Expand-Label(secret, "resume master", th, Hlen) of a resumed session
 

@@ -22,7 +22,7 @@ from typing import Final
 
 from qrfld.crypto import labels
 from qrfld.crypto.parameters import AEAD_TAG_SIZE, X25519_SIZE, Buffer
-from qrfld.crypto.suites import SUITES, Suite
+from qrfld.crypto.suites import Suite
 from qrfld.protocol.cookies import COOKIE_SIZE
 from qrfld.protocol.errors import HandshakeError, SilentRejectError, SuiteError
 
@@ -43,7 +43,6 @@ class Hello1:
     """M1 taken apart. ``core`` is all of it up to the cookie's length."""
 
     offers: tuple[int, ...]
-    suite: Suite
     flags: bytes
     kem_key: bytes
     dh_key: bytes
@@ -85,10 +84,11 @@ def finish_m1(core: bytes, cookie: bytes, federation: bytes, responder: bytes) -
     return body + mac1(federation, responder, body)
 
 
-def m1_size(got: Buffer) -> int:
+def m1_size(got: Buffer, ours: Suite) -> int:
     """How many bytes of M1 are needed, as far as ``got`` tells; M1 is whole when it has as many.
 
-    SilentRejectError as soon as a byte cannot be M1 of this version.
+    SilentRejectError as soon as a byte cannot be M1 of this version for a node of suite ``ours``:
+    how long a KEM key is taken in follows from our own suite, never from what a stranger names.
     """
     start = MAGIC + VERSION.to_bytes(1)
     if bytes(got[: len(start)]) != start[: len(got)]:
@@ -98,7 +98,8 @@ def m1_size(got: Buffer) -> int:
     offers_end = _OFFERS_AT + 2 * _count(got)
     if len(got) < offers_end:
         return offers_end
-    core = offers_end + RANDOM_SIZE + _offered_suite(got).kem_sizes.public_key + X25519_SIZE
+    _check_suite(got, ours)
+    core = offers_end + RANDOM_SIZE + ours.kem_sizes.public_key + X25519_SIZE
     if len(got) < core + 2:
         return core + 2
     cookie = int.from_bytes(got[core : core + 2])
@@ -107,23 +108,28 @@ def m1_size(got: Buffer) -> int:
     return core + 2 + cookie + MAC1_SIZE
 
 
-def parse_m1(message: bytes, federation: bytes, responder: bytes) -> Hello1:
+def parse_m1(message: bytes, ours: Suite, federation: bytes, responder: bytes) -> Hello1:
     """Take apart a whole M1 (see `m1_size`); SilentRejectError unless mac1 is right."""
     body, tag = message[:-MAC1_SIZE], message[-MAC1_SIZE:]
     if not hmac.compare_digest(tag, mac1(federation, responder, body)):
         raise SilentRejectError("mac1 is wrong: not for this node and federation")
-    suite, kem_at = _offered_suite(message), _OFFERS_AT + 2 * _count(message) + RANDOM_SIZE
-    dh_at = kem_at + suite.kem_sizes.public_key
+    kem_at = _OFFERS_AT + 2 * _count(message) + RANDOM_SIZE
+    dh_at = kem_at + ours.kem_sizes.public_key
     core = dh_at + X25519_SIZE
     return Hello1(
         offers=_offers(message),
-        suite=suite,
         flags=message[5:_COUNT_AT],
         kem_key=message[kem_at:dh_at],
         dh_key=message[dh_at:core],
         core=message[:core],
         cookie=body[core + 2 :],
     )
+
+
+def whole_m1_size(suite: Suite, offers: int = 2, cookie: int = 0) -> int:
+    """The length of M1: 1,279 bytes in suite 1 with both AEADs and no cookie."""
+    keys = suite.kem_sizes.public_key + X25519_SIZE
+    return _OFFERS_AT + 2 * offers + RANDOM_SIZE + keys + 2 + cookie + MAC1_SIZE
 
 
 def m2_size(suite: Suite) -> int:
@@ -180,9 +186,8 @@ def _offers(m1: Buffer) -> tuple[int, ...]:
     return struct.unpack_from(f">{_count(m1)}H", m1, _OFFERS_AT)
 
 
-def _offered_suite(m1: Buffer) -> Suite:
-    """The one suite whose KEM key M1 carries, with one or more AEADs."""
-    suite_id, *others = {offer & 0xFF for offer in _offers(m1)}
-    if others or suite_id not in SUITES:
-        raise SilentRejectError(f"offers of suites {[suite_id, *others]}, not of one known suite")
-    return SUITES[suite_id]
+def _check_suite(m1: Buffer, ours: Suite) -> None:
+    """All offers are of our suite, with one or more AEADs."""
+    suite_ids = {offer & 0xFF for offer in _offers(m1)}
+    if suite_ids != {ours.id}:
+        raise SilentRejectError(f"offers of suites {sorted(suite_ids)}, we speak {ours.id}")

@@ -46,7 +46,7 @@ def test_init_with_a_passphrase_file_makes_no_key_file(qrfl: CommandLine, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["--suite", "3"], 2),
+        (["--suite", "5"], 2),
         (["--federation", ""], 2),
         (["--listen", "nowhere"], 2),
         (["--advertise", "host:99999"], 2),

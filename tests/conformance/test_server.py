@@ -69,9 +69,10 @@ Mutation = Callable[[pytest.MonkeyPatch], None]
 def mac1_unchecked(patch: pytest.MonkeyPatch) -> None:
     original = wire.parse_m1
 
-    def parse(message: bytes, federation: bytes, responder: bytes) -> wire.Hello1:
+    def parse(message: bytes, ours: Suite, federation: bytes, responder: bytes) -> wire.Hello1:
         body = message[:-16]
-        return original(body + wire.mac1(federation, responder, body), federation, responder)
+        right = wire.mac1(federation, responder, body)
+        return original(body + right, ours, federation, responder)
 
     patch.setattr(wire, "parse_m1", parse)
 

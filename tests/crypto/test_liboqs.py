@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from qrfld.crypto import parameters
 from qrfld.crypto.errors import (
     InvalidKeyError,
     InvalidSignatureError,
@@ -15,6 +16,7 @@ from qrfld.crypto.errors import (
     UnsupportedSuiteError,
 )
 from qrfld.crypto.identity import Identity
+from qrfld.crypto.parameters import KemSizes
 from qrfld.crypto.providers import Provider
 from qrfld.crypto.providers import liboqs as module
 from qrfld.crypto.providers.liboqs import LiboqsKem, LiboqsSignature
@@ -143,3 +145,39 @@ def test_native_memory_is_freed_and_wiped_with_the_key(liboqs: Provider) -> None
     del pair
     gc.collect()
     assert not any(bytes(native.secret_key))
+
+
+def test_kem_512_repeats_a_key_from_its_seed(liboqs: Provider) -> None:
+    kem = liboqs.kem("ML-KEM-512")
+    assert (kem.public_key_size, kem.ciphertext_size) == (800, 768)
+    one, other = kem.keypair(bytes(64)), kem.keypair(bytes(64))
+    ciphertext, shared = kem.encapsulate(one.public)
+    assert other.decapsulate(ciphertext) == shared
+
+
+def test_frodo_encapsulates_16_bytes_and_has_no_seeds(liboqs: Provider) -> None:
+    kem = liboqs.kem("FrodoKEM-640-AES")
+    assert (kem.public_key_size, kem.ciphertext_size, kem.shared_size) == (9616, 9752, 16)
+    pair = kem.keypair()
+    ciphertext, shared = kem.encapsulate(pair.public)
+    assert (len(pair.public), len(ciphertext), len(shared)) == (9616, 9752, 16)
+    assert pair.decapsulate(ciphertext) == shared
+    assert pair.decapsulate(bytes([ciphertext[0] ^ 1]) + ciphertext[1:]) != shared
+    for seed in (b"", bytes(64)):
+        with pytest.raises(InvalidKeyError, match="FrodoKEM-640-AES keys have no seed"):
+            kem.keypair(seed)
+    with pytest.raises(InvalidKeyError, match="ciphertext has 9720 bytes"):
+        pair.decapsulate(ciphertext[:9720])
+    with pytest.raises(InvalidKeyError, match="key has 9615 bytes"):
+        kem.encapsulate(pair.public[1:])
+
+
+def test_library_that_means_another_algorithm_by_the_name_is_refused(
+    liboqs: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 0.16 liboqs gave the name FrodoKEM to what it now calls eFrodoKEM."""
+    kems = dict(parameters.KEMS, **{"FrodoKEM-640-AES": KemSizes(9616, 9720, shared=16, seed=0)})
+    monkeypatch.setattr(parameters, "KEMS", kems)
+    with pytest.raises(UnsupportedSuiteError, match=r"another FrodoKEM-640-AES: .*9752") as caught:
+        liboqs.kem("FrodoKEM-640-AES")
+    assert "0.16" in caught.value.hint

@@ -151,7 +151,7 @@ def test_well_formed_text_around_another_map_is_refused(
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"suite_id": 3}, "suite 3"),
+        ({"suite_id": 5}, "suite 5"),
         ({"addresses": ["x" * 200 + ":1"] * 4}, "longer than 1024"),
         ({"addresses": ["a:1"] * 5}, "cannot be made"),
         ({"addresses": ["a"]}, "wrong address"),

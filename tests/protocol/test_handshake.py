@@ -387,11 +387,16 @@ def test_suite_that_was_not_offered_is_refused_at_once(chosen: str) -> None:
     assert_dead_and_silent(connection)
 
 
-def test_offer_of_a_suite_that_is_not_ours_is_refused() -> None:
-    caller = Connection.dial(endpoint("alice", suite_id=2), BOB.node_id)
+@pytest.mark.parametrize("suites", [(2, 2), (4, 4), (64, 64), (255, 1), (1, 2), (0, 0)])
+def test_offer_of_a_suite_that_is_not_ours_is_refused_at_the_offers(
+    suites: tuple[int, int],
+) -> None:
+    """However long a KEM key the stranger's suite may have, and whether we know it or not."""
+    m1 = taken(fresh_pair().initiator)
     connection = accepting()
-    with pytest.raises(SuiteError):
-        connection.receive_data(taken(caller))
+    connection.receive_data(m1[:9])
+    with pytest.raises(SilentRejectError, match="we speak 1"):
+        connection.receive_data(bytes([1, suites[0], 2, suites[1]]))
     assert_dead_and_silent(connection)
 
 

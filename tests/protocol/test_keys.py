@@ -6,6 +6,7 @@ import hashlib
 import hmac
 
 import pytest
+from toy_suites import skip_unless_served
 
 from qrfld.crypto import dh
 from qrfld.crypto.suites import SUITES
@@ -60,6 +61,7 @@ def test_ticket_secret_takes_the_place_of_the_zeros() -> None:
 
 @pytest.mark.parametrize("suite_id", SUITES)
 def test_encapsulated_secret_is_the_one_decapsulated(suite_id: int) -> None:
+    skip_unless_served(suite_id)
     pair = kem_of(SUITES[suite_id]).keypair()
     ciphertext, secret = encapsulate(SUITES[suite_id], pair.public)
     assert pair.decapsulate(ciphertext) == secret
@@ -67,8 +69,11 @@ def test_encapsulated_secret_is_the_one_decapsulated(suite_id: int) -> None:
 
 @pytest.mark.parametrize("suite_id", SUITES)
 def test_what_is_no_kem_key_is_refused(suite_id: int) -> None:
+    skip_unless_served(suite_id)
     size = SUITES[suite_id].kem_sizes.public_key
-    for key in (b"\xff" * size, bytes(size - 1), bytes(size + 1)):
+    # FrodoKEM has no coefficients out of range: every string of its length is a key.
+    wrong = [] if suite_id == 4 else [b"\xff" * size]
+    for key in (*wrong, bytes(size - 1), bytes(size + 1)):
         with pytest.raises(KeyShareError):
             encapsulate(SUITES[suite_id], key)
 

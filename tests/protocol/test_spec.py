@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qrfld.crypto import labels, tokens
+from qrfld.crypto import labels, parameters, plugins, tokens
 from qrfld.crypto.addresses import AddressRecord
 from qrfld.crypto.canonical import MAX_DEPTH
 from qrfld.crypto.certificates import Admission
@@ -16,7 +16,7 @@ from qrfld.crypto.encoding import Key, Structure
 from qrfld.crypto.genesis import Genesis
 from qrfld.crypto.labels import Kind
 from qrfld.crypto.signed import BODY_MAX_BYTES, SIGNED_MAX_BYTES, Signed
-from qrfld.crypto.suites import SUITES, Aead
+from qrfld.crypto.suites import PRIVATE, SUITES, Aead
 from qrfld.protocol import (
     bulk,
     cookies,
@@ -129,13 +129,26 @@ def test_suites_are_those_of_the_code() -> None:
 def test_handshake_sizes_are_those_of_the_code(suite_id: int) -> None:
     suite = SUITES[suite_id]
     m1 = 9 + 2 * 2 + 32 + suite.kem_sizes.public_key + 32 + 2 + wire.MAC1_SIZE
-    assert f"**{m1:,}** bytes in suite 1" in SPEC or f"**{m1:,}** in suite 2" in SPEC
+    assert m1 == wire.whole_m1_size(suite)
     m2, m3 = wire.m2_size(suite), wire.sealed_size(suite)
-    for size in (m2, m3):
-        assert f"**{size:,}** bytes in suite 1" in SPEC or f"**{size:,}** in suite 2" in SPEC
+    for size in (m1, m2, m3):
+        assert re.search(rf"\*\*{size:,}\*\* (bytes )?in\s+suite {suite_id}\b", SPEC)
+    held = max(wire.whole_m1_size(suite, wire.MAX_OFFERS, cookies.COOKIE_SIZE), m3)
+    assert f"| {suite_id} | {held:,} | {m2:,} |" in section("## 17 Limits")
     if suite_id == 1:
         for name, size in (("M1", m1), ("M2", m2), ("M3", m3)):
             assert f"{name}  {size:,} bytes" in section("## 1 Overview")
+
+
+def test_private_suites_are_those_of_the_code() -> None:
+    listed = {row[0]: row[1] for row in rows(section("### 3.1 Suites")) if len(row) == 3}
+    assert listed[f"{PRIVATE.start} to {PRIVATE.stop - 1}"] == "private suites"
+    text = " ".join(section("### 3.1 Suites").split())
+    assert f"At most {plugins.KEM_MAX_SIZE:,} bytes of encapsulation key and of ciphertext" in text
+    assert f"{parameters.PUBLIC_KEY_MAX_SIZE:,} of public key" in text
+    assert f"{parameters.SIGNATURE_MAX_SIZE:,} of signature" in text
+    secrets = {s.kem_sizes.shared for s in SUITES.values()}
+    assert secrets == {int(n) for n in re.findall(r"its shared secret has (\d+) bytes", text)}
 
 
 def test_join_sizes_are_those_of_the_code() -> None:
@@ -150,7 +163,7 @@ def test_resumption_sizes_are_those_of_the_code(suite_id: int) -> None:
     text, overview = " ".join(section("### 5.7 Resumption").split()), section("## 1 Overview")
     sizes = {"S1": resumption.s1_size(SUITES[suite_id]), "S2": resumption.s2_size(SUITES[suite_id])}
     for name, size in sizes.items():
-        assert f"**{size:,}** bytes in suite 1" in text or f"**{size:,}** in suite 2" in text
+        assert re.search(rf"\*\*{size:,}\*\* (bytes )?in suite {suite_id}\b", text)
         if suite_id == 1:
             assert f"{name}  {size:,} bytes" in overview
     assert f"S3  {resumption.S3_SIZE} bytes" in overview

@@ -58,10 +58,13 @@ class MeshNode:
 class Federation:
     """A founder's keys and everything needed to add members without tokens."""
 
-    def __init__(self, directory: Path, *, max_members: int = 100) -> None:
+    def __init__(self, directory: Path, *, max_members: int = 100, suite: int = 1) -> None:
         self.directory = directory
-        self.founder = Identity.generate(1)
-        self.genesis_bytes = genesis.create(self.founder, "test", now=NOW, max_members=max_members)
+        self.suite = suite
+        self.founder = Identity.generate(suite)
+        self.genesis_bytes = genesis.create(
+            self.founder, "test", now=NOW, max_members=max_members, suites=(suite,)
+        )
         self.genesis = genesis.parse(self.genesis_bytes)
         self.id = genesis.federation_id(self.genesis_bytes)
         self.nodes: list[MeshNode] = []
@@ -80,7 +83,7 @@ class Federation:
         host: str = "127.0.0.1",
     ) -> MeshNode:
         """A member that listens on loopback and knows the nodes in ``knows``."""
-        identity = identity or (Identity.generate(1) if self.nodes else self.founder)
+        identity = identity or (Identity.generate(self.suite) if self.nodes else self.founder)
         home = self.directory / name
         (home / "blobs").mkdir(parents=True)
         (home / "spool").mkdir()
@@ -114,7 +117,7 @@ class Federation:
         """A token that ``node`` has issued."""
         token = Token.create(
             federation=self.id,
-            suite_id=1,
+            suite_id=self.suite,
             issuer=node.identity.node_id,
             expires_at=expires_at,
             addresses=[node.address],

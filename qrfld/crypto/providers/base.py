@@ -3,7 +3,8 @@
 A provider offers KEMs and signature schemes by name. Callers never see a library's object, error or
 key format: keys travel as raw bytes (encapsulation keys, public keys) and seeds (FIPS 203 section
 3.3, FIPS 204 section 3.6), which are the same under every provider. Every length is checked here or
-in the provider before a library is called.
+in the provider before a library is called. A plugin that brings algorithms of its own implements
+`Provider`; `qrfld.crypto.plugins` tests it against what is said here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from qrfld.crypto.parameters import Buffer
-from qrfld.crypto.suites import Suite
 
 
 class KemKeyPair(Protocol):
@@ -22,7 +22,7 @@ class KemKeyPair(Protocol):
         """The encapsulation key."""
 
     def decapsulate(self, ciphertext: Buffer) -> bytes:
-        """The 32-byte shared secret in `ciphertext`.
+        """The shared secret in `ciphertext`.
 
         A ciphertext of the right length never fails: a forged one yields an unrelated secret
         (implicit rejection, FIPS 203 section 6.3). A wrong length raises InvalidKeyError.
@@ -46,19 +46,19 @@ class Kem(Protocol):
 
     @property
     def seed_size(self) -> int:
-        """Length of the seed ``d ‖ z``."""
+        """Length of the seed (ML-KEM: ``d ‖ z``, 64); 0 where keys have no seed."""
 
     @property
     def shared_size(self) -> int:
         """Length of the shared secret."""
 
     def keypair(self, seed: Buffer | None = None) -> KemKeyPair:
-        """The key pair of a 64-byte seed, or a fresh one."""
+        """The key pair of a seed, or a fresh one; InvalidKeyError where keys have no seed."""
 
     def encapsulate(self, public_key: Buffer) -> tuple[bytes, bytes]:
         """A fresh (ciphertext, shared secret) for `public_key`; InvalidKeyError if it is not one.
 
-        Keys with a coefficient of q or above are refused (FIPS 203 section 7.2).
+        ML-KEM keys with a coefficient of q or above are refused (FIPS 203 section 7.2).
         """
 
 
@@ -113,13 +113,10 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """``openssl`` or ``liboqs``."""
+        """``openssl``, ``liboqs``, or the name that a plugin's own provider gives itself."""
 
     def kem(self, name: str) -> Kem:
         """The KEM `name`; UnsupportedSuiteError if this provider lacks it."""
 
     def signature(self, name: str) -> SignatureScheme:
         """The signature scheme `name`; UnsupportedSuiteError if this provider lacks it."""
-
-    def provides(self, suite: Suite) -> bool:
-        """Whether both algorithms of `suite` are here."""

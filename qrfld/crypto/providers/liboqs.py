@@ -1,6 +1,9 @@
 """The `liboqs` provider: the native liboqs library through liboqs-python.
 
-Several times faster than OpenSSL. Four habits of the wrapper shape this module:
+Several times faster than OpenSSL, and the only one with ML-KEM-512 and FrodoKEM. One name may mean
+different algorithms in different versions of the library (FrodoKEM got a salt in 0.16), so a KEM
+whose lengths are not those of `parameters` is not offered. Four habits of the wrapper shape this
+module:
 
 - it zero-pads short keys and ciphertexts without a word: every length is checked first;
 - its objects are not safe to share between threads: each operation takes a fresh one, and a key
@@ -34,7 +37,6 @@ from qrfld.crypto.errors import (
 from qrfld.crypto.parameters import Buffer, check_context, exactly
 from qrfld.crypto.providers.native import bring_up
 from qrfld.crypto.providers.openssl import OpensslProvider
-from qrfld.crypto.suites import Suite
 
 _RANDOM_SOURCE: Final = ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_uint8), ctypes.c_size_t)
 
@@ -60,7 +62,7 @@ class LiboqsKemKeyPair:
 
 @dataclass(frozen=True)
 class LiboqsKem:
-    """ML-KEM by liboqs."""
+    """ML-KEM or FrodoKEM by liboqs."""
 
     oqs: ModuleType
     name: str
@@ -70,7 +72,9 @@ class LiboqsKem:
     shared_size: int = parameters.ML_KEM_SHARED_SIZE
 
     def keypair(self, seed: Buffer | None = None) -> LiboqsKemKeyPair:
-        """The key pair of a 64-byte seed ``d ‖ z``, or a fresh one."""
+        """The key pair of a seed ``d ‖ z`` (ML-KEM only), or a fresh one."""
+        if seed is not None and not self.seed_size:
+            raise InvalidKeyError(f"{self.name} keys have no seed")
         data = None if seed is None else exactly("KEM seed", seed, self.seed_size)
         return LiboqsKemKeyPair(self.oqs.KeyEncapsulation(self.name), data)
 
@@ -152,7 +156,7 @@ class LiboqsSignature:
 
 
 class LiboqsProvider:
-    """ML-KEM and ML-DSA from the native liboqs library.
+    """ML-KEM, FrodoKEM and ML-DSA from the native liboqs library.
 
     ProviderError if the library or its wrapper is not installed; nothing is ever downloaded.
     """
@@ -161,13 +165,21 @@ class LiboqsProvider:
 
     def __init__(self) -> None:
         self._oqs = bring_up()
+        self._found: dict[str, tuple[int, int, int]] = {}
 
     def kem(self, name: str) -> LiboqsKem:
         """The KEM `name`; UnsupportedSuiteError if this build of liboqs lacks it."""
         sizes = parameters.kem_sizes(name)
         if name not in self._oqs.get_enabled_kem_mechanisms():
             raise _missing(name)
-        return LiboqsKem(self._oqs, name, sizes.public_key, sizes.ciphertext)
+        if (found := self._lengths(name)) != (sizes.public_key, sizes.ciphertext, sizes.shared):
+            raise UnsupportedSuiteError(
+                f"this liboqs has another {name}: key, ciphertext and secret of {found} bytes",
+                hint="install liboqs 0.16 or newer",
+            )
+        return LiboqsKem(
+            self._oqs, name, sizes.public_key, sizes.ciphertext, sizes.seed, sizes.shared
+        )
 
     def signature(self, name: str) -> LiboqsSignature:
         """The signature scheme `name`; UnsupportedSuiteError if this build of liboqs lacks it."""
@@ -176,12 +188,12 @@ class LiboqsProvider:
             raise _missing(name)
         return LiboqsSignature(self._oqs, name, sizes.public_key, sizes.signature)
 
-    def provides(self, suite: Suite) -> bool:
-        """Whether this build of liboqs has both algorithms of `suite`."""
-        return (
-            suite.kem in self._oqs.get_enabled_kem_mechanisms()
-            and suite.signature in self._oqs.get_enabled_sig_mechanisms()
-        )
+    def _lengths(self, name: str) -> tuple[int, int, int]:
+        if name not in self._found:
+            with self._oqs.KeyEncapsulation(name) as kem:
+                lengths = kem.length_public_key, kem.length_ciphertext, kem.length_shared_secret
+            self._found[name] = lengths
+        return self._found[name]
 
 
 _random_source_lock = threading.Lock()

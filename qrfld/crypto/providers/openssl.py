@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import mldsa, mlkem
 from qrfld.crypto import parameters
 from qrfld.crypto.errors import InvalidKeyError, InvalidSignatureError, UnsupportedSuiteError
 from qrfld.crypto.parameters import Buffer, check_context, exactly
-from qrfld.crypto.suites import Suite
 
 _KemPrivate = mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey
 _KemPublic = mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey
@@ -143,20 +142,15 @@ class OpensslProvider:
         """The signature scheme `name`; UnsupportedSuiteError if this build of OpenSSL lacks it."""
         return _signature(name)
 
-    def provides(self, suite: Suite) -> bool:
-        """Whether this build of OpenSSL has both algorithms of `suite`."""
-        try:
-            self.kem(suite.kem)
-            self.signature(suite.signature)
-        except UnsupportedSuiteError:
-            return False
-        return True
-
 
 # A build without an algorithm says so at its first use only: ask once, with a seed of zeros.
 @cache
 def _kem(name: str) -> OpensslKem:
     sizes = parameters.kem_sizes(name)
+    if name not in _KEMS:
+        raise UnsupportedSuiteError(
+            f"the cryptography package has no {name}", hint="liboqs has: see docs/install.md"
+        )
     try:
         _KEMS[name][0].from_seed_bytes(bytes(parameters.ML_KEM_SEED_SIZE))
     except UnsupportedAlgorithm:

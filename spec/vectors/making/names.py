@@ -187,7 +187,7 @@ def _garbled(text: str, good: Structure) -> Iterator[Vector]:
         ("length-short", "a length of one too few", _token(packed, len(packed) - 1)),
         ("length-long", "a length of one too many", _token(packed, len(packed) + 1)),
         ("version-2", "a later version", _token(good.changed("version", 2).pack())),
-        ("suite-unknown", "a suite that nobody knows", _token(good.changed("suite_id", 3).pack())),
+        ("suite-unknown", "a suite that nobody knows", _token(good.changed("suite_id", 63).pack())),
         ("address-no-port", "an address without a port",
          _token(good.changed("addresses", ["a.example"]).pack())),
         ("long-key", "the structure is not canonical", _token(b"\x88\xcc" + packed[1:])),

@@ -238,7 +238,7 @@ def _admission() -> Iterator[Vector]:
         ("other-federation", "of another federation", good.changed("federation", bytes(32))),
         ("other-issuer", "the issuer is not the signer", good.changed("issuer", OTHER.node_id)),
         ("suite-not-allowed", "a suite that the federation does not allow", second),
-        ("suite-unknown", "a suite that nobody knows", good.changed("suite_id", 3)),
+        ("suite-unknown", "a suite that nobody knows", good.changed("suite_id", 63)),
         ("key-short", "a public key of 1951 bytes",
          good.changed("public_key", MEMBER.public_key[:-1])),
         *((f"name-{slug}", f"a name with {comment}", good.changed("name", name))

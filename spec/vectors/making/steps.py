@@ -87,7 +87,13 @@ def _silent() -> Iterator[Vector]:
         ("no-offer", "no offer", replace(good, count=0).m1[:9]),
         ("nine-offers", "nine offers", replace(good, count=9).m1[:9]),
         ("two-suites", "offers of two suites", replace(good, offers=(0x0101, 0x0102)).m1[:13]),
-        ("unknown-suite", "offers of suite 3", replace(good, offers=(0x0103, 0x0203)).m1[:13]),
+        ("suite-2", "offers of suite 2, and the responder is of suite 1",
+         replace(good, offers=(0x0102, 0x0202)).m1[:13]),
+        ("suite-4", "offers of suite 4, whose KEM key is the longest",
+         replace(good, offers=(0x0104, 0x0204)).m1[:13]),
+        ("private-suite", "offers of a private suite",
+         replace(good, offers=(0x0140, 0x0240)).m1[:13]),
+        ("unknown-suite", "offers of suite 63", replace(good, offers=(0x013F, 0x023F)).m1[:13]),
         ("suite-0", "offers of suite 0", replace(good, offers=(0x0100, 0x0200)).m1[:13]),
         ("cookie-of-1", "a cookie of 1 byte", good.core + b"\x00\x01"),
         ("cookie-of-39", "a cookie of 39 bytes", good.core + b"\x00\x27"),
@@ -115,7 +121,6 @@ def coefficient_q(key: bytes) -> bytes:
 
 def _m1_failed() -> Iterator[Vector]:
     good = plain(1)
-    second = plain(2, r=good.r)
     points = {
         "zero": bytes(32),
         "one": b"\x01" + bytes(31),
@@ -128,7 +133,6 @@ def _m1_failed() -> Iterator[Vector]:
     for slug, comment, shake in (
         ("flag-1", "a flag", replace(good, flags=b"\x00\x00\x01")),
         ("flag-24", "another flag", replace(good, flags=b"\x80\x00\x00")),
-        ("suite-2", "suite 2, and the responder is of suite 1", second),
         ("unknown-aeads", "no known AEAD", replace(good, offers=(0x0301, 0xFF01))),
         ("aead-0", "no known AEAD: 0 is none", replace(good, offers=(0x0001,))),
         ("kem-coefficient", "a coefficient of the KEM key is q", replace(good,
