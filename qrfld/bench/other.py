@@ -17,6 +17,7 @@ from typing import Any, Final
 import uvloop
 
 from qrfld.errors import QrfldError
+from qrfld.net.allocator import keep_freed_memory
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 10.0
@@ -95,6 +96,7 @@ def _receive(pipe: Pipe) -> Any:
 
 
 def _main(pipe: Pipe, serve: Serve, arguments: tuple[object, ...]) -> None:
+    keep_freed_memory()  # as a daemon does
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(pipe, serve, arguments))
 

@@ -101,6 +101,7 @@ def _build() -> None:
         "bench",
         "Measure this machine, each figure beside its baseline.",
         handshake=bench.handshake,
+        records=bench.records,
         flood=bench.flood,
         aggregate=bench.aggregate,
         all=bench.everything,

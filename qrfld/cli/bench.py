@@ -33,6 +33,13 @@ def handshake(
     _show(bench.measure(seconds, suite, provider))
 
 
+def records(seconds: Seconds = 10.0) -> None:
+    """Sealed throughput between two processes, beside the AEAD alone and a bare socket."""
+    from qrfld.bench import records as bench
+
+    _show(bench.measure(seconds))
+
+
 def flood(
     seconds: Seconds = 20.0,
     rate: Annotated[
@@ -69,9 +76,10 @@ def everything(
 
     With --json one object a line.
     """
-    from qrfld.bench import aggregate, flood, handshake
+    from qrfld.bench import aggregate, flood, handshake, records
 
     _show(handshake.measure(seconds))
+    _show(records.measure(seconds))
     _show(flood.measure(2 * seconds))
     _show(aggregate.measure())
 

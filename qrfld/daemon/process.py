@@ -32,6 +32,7 @@ from qrfld.daemon.methods import Control
 from qrfld.daemon.node import Daemon, bootstrap
 from qrfld.daemon.passphrase import passphrase
 from qrfld.errors import QrfldError
+from qrfld.net.allocator import keep_freed_memory
 from qrfld.paths import Paths
 from qrfld.store.database import Database
 from qrfld.store.lock import InstanceLock
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(paths: Paths, config: Config, passphrase: str | None) -> int:
     paths.create()
+    keep_freed_memory()
     unlock = unlock_from(passphrase=passphrase, key_file=paths.unlock, environ=os.environ)
     with InstanceLock(paths.lock):
         identity = load_identity(paths.keystore, unlock)
