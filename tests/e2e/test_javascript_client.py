@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -177,3 +178,18 @@ def test_connections_are_cut_javascript_member_resumes_and_trains_on(
         shown = founder.run()
         assert verdicts(shown, "j")[-1] == "used", member.log.read_text()
         assert len(member.events("round")) == 10
+
+
+def test_example_of_a_javascript_member_runs_to_its_end() -> None:
+    script = CLIENT.parents[1] / "examples" / "javascript_member.sh"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        ["sh", str(script), str(free_port())],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("accepted=true") == 3
+    assert "finished, accuracy" in result.stdout

@@ -270,7 +270,7 @@ export class Member {
       case 'RUN_OFFER':
         this.#offered(session, fields.config).attach(session);
         return;
-      case 'ROUND_START': return this.#run(session, fields).onStart(fields);
+      case 'ROUND_START': return this.#onStart(session, fields);
       case 'EVALUATE': return this.#run(session, fields).onEvaluate(fields);
       case 'UPDATE_RECEIPT': return this.#run(session, fields).onReceipt(fields);
       case 'RUN_END': return this.#run(session, fields).onEnd(fields);
@@ -305,6 +305,12 @@ export class Member {
     const found = this.runs.get(hex(run));
     demand(found && same(found.coordinator, peer), 'refused', 'a run that this peer does not coordinate');
     return found;
+  }
+
+  /** @param {import('./session.js').Session} session @param {any} fields */
+  #onStart(session, fields) {
+    if (this.runs.has(hex(fields.run))) return this.#run(session, fields).onStart(fields);
+    session.send('TRAINING_FAILED', { run: fields.run, round: fields.round, reason: 'this node does not know the run' });
   }
 
   /** Which run a record is of stands inside. @param {import('./session.js').Session} session @param {any} fields */

@@ -43,7 +43,6 @@ export class Run {
     this.task = surroundings.tasks.get(config.body.task);
     this.place = config.body.members.findIndex((/** @type {Uint8Array} */ id) => same(id, surroundings.identity.id));
     this.refusal = this.#refusal();
-    this.refusedRound = 0;
     /** @type {any} */
     this.start = null;
     /** @type {any} */
@@ -90,29 +89,39 @@ export class Run {
 
   /** @param {any} fields of ROUND_START */
   onStart(fields) {
-    this.#open(fields, fields.modelBytes);
+    this.#open(fields.modelBytes);
     if (this.ended) return;
-    if (this.refusal) {
-      this.session?.send('TRAINING_FAILED', { run: this.id, round: fields.round, reason: reasonOf(this.refusal) });
-      return;
-    }
-    demand(fields.round > this.chain.round && fields.round <= this.config.rounds, 'refused', `round ${fields.round} is not open`);
+    const reason = this.refusal ?? this.#misfit(fields);
+    if (reason !== null) return this.#fail(fields.round, reason);
     this.start = fields;
-    if (!this.#follows(fields)) this.#sync();
+    if (fields.round > this.chain.round + 1) this.#sync();
     void this.work();
   }
 
   /** @param {any} fields of EVALUATE */
   onEvaluate(fields) {
-    this.#open(fields, fields.modelBytes);
-    if (this.ended || this.refusal) return;
+    this.#open(fields.modelBytes);
+    if (this.ended) return;
+    if (this.refusal !== null) return this.#fail(fields.round, this.refusal);
     this.evaluate = fields;
     void this.work();
   }
 
-  /** @param {any} fields @param {bigint} modelBytes */
-  #open({ round }, modelBytes) {
-    demand(round >= 1, 'refused', 'a round 0');
+  /** Why a round cannot open here. @param {any} start @returns {string | null} */
+  #misfit(start) {
+    const { round } = this.chain;
+    if (start.round <= round || start.round > this.config.rounds) return `round ${start.round} cannot open after round ${round} of ${this.config.rounds}`;
+    return start.round === round + 1 && !this.#follows(start) ? `round ${start.round} does not follow the records held here` : null;
+  }
+
+  /** @param {number} round @param {string} reason */
+  #fail(round, reason) {
+    this.surroundings.report({ event: 'failed', run: this.name, round, reason });
+    this.session?.send('TRAINING_FAILED', { run: this.id, round, reason: reasonOf(reason) });
+  }
+
+  /** @param {bigint} modelBytes */
+  #open(modelBytes) {
     demand(modelBytes <= this.surroundings.maxModelBytes, 'refused', `a model of ${modelBytes} bytes`);
   }
 
@@ -202,8 +211,7 @@ export class Run {
     } catch (error) {
       if (!session || session.cause) return;
       const message = error instanceof QrfldError ? `${error.code}: ${error.message}` : String(error);
-      this.surroundings.report({ event: 'failed', run: this.name, round, reason: message });
-      session.send('TRAINING_FAILED', { run: this.id, round, reason: reasonOf(message) });
+      this.#fail(round, message);
     }
   }
 
