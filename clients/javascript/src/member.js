@@ -262,8 +262,7 @@ export class Member {
         for (const members of this.directory.missingIn(fields)) session.send('MEMBERS', members);
         return;
       case 'MEMBERS':
-        for (const { certificate, addresses } of fields.entries) this.#keep(this.directory.add(certificate, addresses).id);
-        return;
+        return this.#onMembers(fields.entries);
       case 'REFUSED':
         this.report({ event: 'refused-by-peer', peer: hex(session.peer), about: fields.about, error: codeName(fields.error), reason: fields.reason });
         return;
@@ -277,6 +276,20 @@ export class Member {
       case 'ROUND_RECORD': return this.#onRecord(session, fields);
       default: throw new QrfldError('refused', `a ${name} to a member`);
     }
+  }
+
+  /** Entry by entry: one of a suite that is not known here hides none after it. @param {{ certificate: Uint8Array, addresses?: Uint8Array }[]} entries */
+  #onMembers(entries) {
+    /** @type {unknown[]} */
+    const refused = [];
+    for (const { certificate, addresses } of entries) {
+      try {
+        this.#keep(this.directory.add(certificate, addresses).id);
+      } catch (error) {
+        refused.push(error);
+      }
+    }
+    if (refused.length) throw refused[0];
   }
 
   /** @param {import('./session.js').Session} session @param {Uint8Array} envelope @returns {Run} */
