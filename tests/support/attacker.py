@@ -112,7 +112,7 @@ class Speaker:
         while self.connection.state.value == "handshake":
             if not await self.hear():
                 raise ConnectionResetError("no handshake")
-        await self.flush()
+            await self.flush()  # a cookie may be asked for first
 
     async def hear(self) -> bool:
         """Read once; False at the end."""
