@@ -63,9 +63,9 @@ def origin(address: str) -> str:
 #: accepted per round and trainer), so the limit there counts only those that were refused. So does
 #: the limit on joins: a whole site may join from one address, each node with its own token.
 ACCEPT = Rate(burst=64, per_second=16)
-#: First messages that are answered without a cookie, from everybody together: an answer costs a
-#: hundred times what a cookie does, and whoever leaves at once will not come back with one.
-EAGER = Rate(burst=32, per_second=8)
+#: Handshakes that may begin without a cookie, of everybody together: as many as one address may
+#: begin. An answer costs much more than a cookie, and who leaves at once does not bring one back.
+EAGER = ACCEPT
 REFUSED_JOINS = Rate(burst=5, per_second=5 / 60)
 REFUSED_UPDATES = Rate(burst=10, per_second=10 / 60)
 #: How often one member gets the same blob. Each is wanted once, or again after a broken transfer;

@@ -14,6 +14,7 @@ from qrfld.net.limits import Rate
 async def federation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Federation]:
     """A federation whose nodes take connections as fast as they come."""
     monkeypatch.setattr(listener, "ACCEPT", Rate(10_000, 10_000))
+    monkeypatch.setattr(listener, "EAGER", Rate(10_000, 10_000))
     one = Federation(tmp_path)
     yield one
     await one.stop()
