@@ -53,6 +53,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
                 *(
                     "answer",
                     "calls",
+                    "coordinating",
                     "door",
                     "house",
                     "initiation",
@@ -62,7 +63,13 @@ TESTED_ELSEWHERE: dict[str, str] = {
                     "speaker",
                     "verdict",
                 ),
-                *("cases/cookies", "cases/entry", "cases/first_message", "cases/frames"),
+                *(
+                    "cases/blobs",
+                    "cases/cookies",
+                    "cases/entry",
+                    "cases/first_message",
+                    "cases/frames",
+                ),
                 *("cases/joining", "cases/records", "cases/strangers", "cases/streams"),
                 *("cases/reception", "cases/second_message", "cases/structures"),
                 "cases/third_message",

@@ -20,7 +20,7 @@ from qrfld.conformance.house import House
 from qrfld.conformance.initiation import Secrets
 from qrfld.conformance.inside import B1_START, B2_SIZE, bulk_mac, joined_chains
 from qrfld.conformance.program import Program
-from qrfld.conformance.speaker import Pair, Speaker
+from qrfld.conformance.speaker import Bond, Pair, Speaker
 from qrfld.conformance.verdict import DeviationError, TargetError, expect
 from qrfld.conformance.wire import Wire
 from qrfld.crypto import labels
@@ -72,6 +72,7 @@ class Calls:
         self._wires: list[Wire] = []
         self._tokens: dict[bytes, Token] = {}
         self._called = False
+        self._bonds: dict[bytes, Bond] = {}
         self._folders = AsyncExitStack()
         self._state = ""
 
@@ -220,6 +221,10 @@ class Calls:
         expect(b1[53:] == right, "the mac of its B1 is wrong")
         return b1
 
+    def _bond(self, guest: Guest) -> Bond:
+        fresh = Bond(self.house.identity, self.house.federation, guest.peer)
+        return self._bonds.setdefault(guest.peer.node_id, fresh)
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Pair]:
         """A session with both connections, after the client's DIGEST and ours."""
@@ -230,7 +235,7 @@ class Calls:
             nodes = (self.house.identity.node_id, guest.peer.node_id)
             await guest.control.tell(Digest(members=tuple((bytes(n), 0) for n in nodes)))
             await guest.control.message(Digest)
-            yield Pair(guest.control, bulk)
+            yield Pair(guest.control, bulk, self._bond(guest))
 
 
 class _Accepted(Wire):

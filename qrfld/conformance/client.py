@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from qrfld.conformance.calls import CALL_SECONDS, Calls
-from qrfld.conformance.cases import frames, reception, records, second_message, streams, structures
+from qrfld.conformance.cases import (
+    blobs,
+    frames,
+    reception,
+    records,
+    second_message,
+    streams,
+    structures,
+)
 from qrfld.conformance.house import House
 from qrfld.conformance.program import Program
 from qrfld.conformance.runner import Plan
@@ -29,6 +37,7 @@ TALKING: Final[Sequence[Case[Pair]]] = (
     *frames.CASES,
     *structures.CASES,
     *streams.CASES,
+    *blobs.CASES,
 )
 
 

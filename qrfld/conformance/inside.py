@@ -12,7 +12,7 @@ from typing import Final
 from qrfld.conformance.door import Invited, Stranger
 from qrfld.conformance.initiation import Secrets, transcript
 from qrfld.conformance.membership import Membership
-from qrfld.conformance.speaker import Pair, Speaker
+from qrfld.conformance.speaker import Bond, Pair, Speaker
 from qrfld.conformance.verdict import expect
 from qrfld.conformance.wire import Wire
 from qrfld.crypto import labels
@@ -50,6 +50,7 @@ class Inside(Invited):
     """A node of whose federation the tester is a member."""
 
     membership: Membership = field(kw_only=True)
+    _bond: Bond | None = None
 
     @classmethod
     def of(cls, node: Invited, membership: Membership) -> Inside:
@@ -77,6 +78,12 @@ class Inside(Invited):
             self.membership.check(await stranger.control.message(Hello))
             yield stranger
 
+    def bond(self, stranger: Stranger) -> Bond:
+        """Who the tester and the node are to each other."""
+        if self._bond is None:
+            self._bond = Bond(self.identity, self.federation, stranger.responder)
+        return self._bond
+
     @asynccontextmanager
     async def joining(self, of: Secrets, first: bytes | None = None) -> AsyncIterator[Speaker]:
         """A bulk connection with B2 in hand and B3 not sent."""
@@ -98,7 +105,7 @@ class Inside(Invited):
         async with self.greeted() as stranger, self.joining(stranger.secrets) as bulk:
             await bulk.say(BULK_CONFIRM)
             await stranger.control.message(Digest)
-            yield Pair(stranger.control, bulk)
+            yield Pair(stranger.control, bulk, self.bond(stranger))
 
     async def still_serves(self) -> None:
         """DeviationError unless a session of the tester's comes about and answers."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qrfld.conformance.cases import (
+    blobs,
     cookies,
     entry,
     first_message,
@@ -46,6 +47,7 @@ TALKING: Final[Sequence[Case[Pair]]] = (
     *frames.CASES,
     *structures.CASES,
     *streams.CASES,
+    *blobs.CASES,
 )
 
 

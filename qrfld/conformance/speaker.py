@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from qrfld.conformance.verdict import DeviationError, expect
 from qrfld.conformance.wire import Wire, within
 from qrfld.crypto.errors import EncodingError
+from qrfld.crypto.identity import Identity, PublicIdentity
 from qrfld.protocol.errors import ErrorCode, RemoteProtocolError
 from qrfld.protocol.frames import (
     BULK_CONFIRM,
@@ -184,12 +186,26 @@ class Speaker:
         return said
 
 
+@dataclass
+class Bond:
+    """Who the two ends of a session are; it outlives the session."""
+
+    ours: Identity
+    federation: bytes
+    peer: PublicIdentity
+    #: Runs that we have offered and that no RUN_END has ended yet.
+    left: list[bytes] = field(default_factory=list)
+    #: Why the peer takes no part in runs, once it has said so.
+    untrained: str = ""
+
+
 class Pair:
     """A session of two admitted nodes: its control and its bulk connection."""
 
-    def __init__(self, control: Speaker, bulk: Speaker) -> None:
+    def __init__(self, control: Speaker, bulk: Speaker, bond: Bond) -> None:
         self.control = control
         self.bulk = bulk
+        self.bond = bond
 
     def on(self, kind: Kind) -> Speaker:
         """The connection of a kind."""

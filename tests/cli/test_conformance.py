@@ -9,6 +9,7 @@ import pytest
 from nodes import TestNode, stopped_at_end
 
 from qrfld.cli.app import run
+from qrfld.conformance.cases import blobs
 from qrfld.crypto.errors import TokenError
 from qrfld.errors import UsageError
 
@@ -53,6 +54,18 @@ def test_daemon_is_tested_by_a_member_and_conforms(
     assert (answer["target"], answer["conforms"]) == (node.address, True)
     assert [case["id"] for case in answer["cases"]] == ["m2", "flags"]
     assert run(common) == 0
+
+
+def test_daemon_trains_for_the_tester_and_conforms(
+    node: TestNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(node.token())
+    patterns = [word for case in blobs.CASES for word in ("--only", case.id)]
+    code = run(["conformance", "--token", str(token), *patterns])
+    out = capsys.readouterr().out
+    assert code == 0, out
+    assert f"conforms: {len(blobs.CASES)} passed, 0 failed, 0 advised, 0 skipped" in out
 
 
 def test_listener_that_is_not_qrfld_does_not_conform(capsys: pytest.CaptureFixture[str]) -> None:

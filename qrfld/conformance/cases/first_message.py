@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from qrfld.conformance.door import Invited, Shaken, answered
-from qrfld.conformance.initiation import Initiation, mac1
+from qrfld.conformance.door import Invited, Shaken, answered, retried
+from qrfld.conformance.initiation import RETRY, Initiation, mac1
 from qrfld.conformance.verdict import Case, DeviationError, expect
 from qrfld.crypto.identity import NodeId
 
@@ -41,6 +41,22 @@ def _field(**changes: object) -> Change:
     return lambda initiation: initiation.first(replace(initiation.m1, **changes))  # type: ignore[arg-type]  # named by the cases
 
 
+def _unusable(**changes: bytes) -> Callable[[Invited], Awaitable[None]]:
+    """A case: a key share that is none, shown with a cookie if one is asked for first."""
+
+    async def run(node: Invited) -> None:
+        initiation = node.initiation()
+        m1 = replace(initiation.m1, **changes)  # type: ignore[arg-type]  # named by the cases
+        async with node.wire() as wire:
+            await wire.send(initiation.first(m1))
+            if await wire.peek(2) == RETRY:
+                await wire.take(2, "RETRY")
+                await wire.send(initiation.first(await retried(wire, m1)))
+            await wire.closed_silently()
+
+    return run
+
+
 def _flipped(at: int) -> Change:
     """One bit of a genuine M1 changed under its old mac1."""
 
@@ -70,10 +86,9 @@ def _other_suite(initiation: Initiation) -> bytes:
     return initiation.first(replace(initiation.m1, offers=(AES | other,), kem_key=key))
 
 
-def _key_beyond_q(initiation: Initiation) -> bytes:
-    """A KEM key whose first coefficient is 4,095 (q is 3,329)."""
-    key = b"\xff\xff\xff" + initiation.m1.kem_key[3:]
-    return initiation.first(replace(initiation.m1, kem_key=key))
+async def _key_beyond_q(node: Invited) -> None:
+    """A KEM key whose first two coefficients are 4,095; q is 3,329."""
+    await _unusable(kem_key=b"\xff\xff\xff" + node.initiation().m1.kem_key[3:])(node)
 
 
 async def _answers(node: Invited) -> None:
@@ -109,6 +124,10 @@ async def _byte_by_byte(node: Invited) -> None:
     m1 = initiation.first()
     async with node.wire() as wire:
         await wire.trickle(m1)
+        if await wire.peek(2) == RETRY:
+            await wire.take(2, "RETRY")
+            m1 = initiation.first(await retried(wire, initiation.m1))
+            await wire.trickle(m1)
         agreed = initiation.agree(m1, await wire.take(node.m2_size, "M2"))
         identity = node.somebody()
         shown = agreed.honest(identity)
@@ -129,7 +148,10 @@ async def _together(node: Invited) -> None:
 
 
 async def _too_much(node: Invited) -> None:
-    """What follows M1 at once is M3, or nothing."""
+    """What follows M1 at once is M3, or the M1 that brings the cookie: neither is good.
+
+    The answer may be lost: who closes on what came too much takes back what was on its way.
+    """
     initiation = node.initiation()
     async with node.wire() as wire:
         m1 = initiation.first()
@@ -211,13 +233,13 @@ CASES: Final[list[Case[Invited]]] = [
     _case("mac1-random", "has mac1 cover the random", _flipped(20)),
     _case("mac1-kem-key", "has mac1 cover the KEM key", _flipped(500)),
     _case("mac1-x25519-key", "has mac1 cover the X25519 key", _flipped(-20)),
-    _case("kem-key", "refuses a KEM key with a coefficient of q or more", _key_beyond_q, "3.1"),
+    Case("kem-key", "3.1", "refuses a KEM key with a coefficient of q or more", _key_beyond_q),
     *(
-        _case(
+        Case(
             f"x25519-{name}",
-            f"refuses the X25519 public key {name}, of small order",
-            _field(dh_key=key),
             "3.1",
+            f"refuses the X25519 public key {name}, of small order",
+            _unusable(dh_key=key),
         )
         for name, key in SMALL_ORDER.items()
     ),

@@ -6,9 +6,10 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from qrfld.conformance.door import Stranger
 from qrfld.conformance.initiation import Secrets
 from qrfld.conformance.inside import B2_SIZE, Inside, b1, bulk_mac
-from qrfld.conformance.speaker import Pair, Speaker
+from qrfld.conformance.speaker import Speaker
 from qrfld.conformance.verdict import Case
 from qrfld.crypto import labels
 from qrfld.protocol.frames import BULK_CONFIRM, Close, KeyUpdate
@@ -26,17 +27,23 @@ def _silent(first: Callable[[Secrets], bytes]) -> Run:
             async with node.wire() as wire:
                 await wire.send(first(stranger.secrets))
                 await wire.closed_silently()
-            await _joins(node, stranger.control, stranger.secrets)
+            await _joins(node, stranger)
 
     return run
 
 
-async def _joins(node: Inside, control: Speaker, secrets: Secrets) -> None:
+async def _joins(node: Inside, stranger: Stranger) -> None:
     """DeviationError unless the session can still be joined."""
-    async with node.joining(secrets) as bulk:
+    async with node.joining(stranger.secrets) as bulk:
         await bulk.say(BULK_CONFIRM)
-        await control.message(Digest)
-        await Pair(control, bulk).alive()
+        await _answers(stranger, bulk)
+
+
+async def _answers(stranger: Stranger, bulk: Speaker) -> None:
+    """DeviationError unless the session has begun and both connections answer."""
+    await stranger.control.message(Digest)
+    await stranger.control.alive()
+    await bulk.alive()
 
 
 def _flipped(at: int) -> Callable[[Secrets], bytes]:
@@ -67,7 +74,7 @@ def _confirming(record: Callable[[Speaker], bytes]) -> Run:
             async with node.joining(stranger.secrets) as bulk:
                 await bulk.wire.send(record(bulk))
                 await bulk.wire.closed_silently()
-            await _joins(node, stranger.control, stranger.secrets)
+            await _joins(node, stranger)
 
     return run
 
@@ -93,7 +100,7 @@ async def _fresh(node: Inside) -> None:
         ):
             await other.wire.send(one.sealed(BULK_CONFIRM))
             await other.wire.closed_silently()
-        await _joins(node, stranger.control, stranger.secrets)
+        await _joins(node, stranger)
 
 
 async def _late(node: Inside) -> None:
@@ -107,7 +114,8 @@ async def _late(node: Inside) -> None:
         await stranger.control.message(Digest)
         await other.say(BULK_CONFIRM)
         await other.wire.closed_silently()
-        await Pair(stranger.control, one).alive()
+        await stranger.control.alive()
+        await one.alive()
 
 
 async def _taken(node: Inside) -> None:
@@ -121,7 +129,8 @@ async def _taken(node: Inside) -> None:
                 async with node.wire() as wire:
                     await wire.send(again)
                     await wire.closed_silently()
-            await Pair(stranger.control, bulk).alive()
+            await stranger.control.alive()
+            await bulk.alive()
 
 
 async def _ended(node: Inside) -> None:
@@ -139,8 +148,7 @@ async def _bytewise(node: Inside) -> None:
         await wire.trickle(first)
         bulk = node.joined(wire, stranger.secrets, first, await wire.take(B2_SIZE, "B2"))
         await wire.trickle(bulk.sealed(BULK_CONFIRM))
-        await stranger.control.message(Digest)
-        await Pair(stranger.control, bulk).alive()
+        await _answers(stranger, bulk)
 
 
 async def _together(node: Inside) -> None:
@@ -148,8 +156,7 @@ async def _together(node: Inside) -> None:
     async with node.greeted() as stranger, node.joining(stranger.secrets) as bulk:
         ping = b"\x02" + bytes(8)
         await bulk.wire.send(bulk.sealed(BULK_CONFIRM) + bulk.sealed(ping) + bulk.sealed(ping))
-        await stranger.control.message(Digest)
-        await Pair(stranger.control, bulk).alive()
+        await _answers(stranger, bulk)
 
 
 CASES: Final[list[Case[Inside]]] = [

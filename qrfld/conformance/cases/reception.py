@@ -11,7 +11,7 @@ from typing import Final
 from qrfld.conformance.calls import BULK, Calls, Guest, first_message, make_b2
 from qrfld.conformance.house import NAME, House
 from qrfld.conformance.inside import joined_chains
-from qrfld.conformance.speaker import Pair, Speaker
+from qrfld.conformance.speaker import Speaker
 from qrfld.conformance.verdict import Case, DeviationError, InconclusiveError, expect
 from qrfld.crypto import certificates
 from qrfld.crypto.identity import Identity
@@ -205,7 +205,8 @@ async def _b2_bytewise(calls: Calls) -> None:
         await wire.trickle(b2)
         bulk = Speaker(wire, joined_chains(guest.secrets, b1, b2), "bulk", initiator=False)
         await bulk.confirmed()
-        await Pair(guest.control, bulk).alive()
+        await guest.control.alive()
+        await bulk.alive()
 
 
 def _refusing(name: str, what: str, certificate: Callable[[House, Guest], bytes]) -> Case[Calls]:

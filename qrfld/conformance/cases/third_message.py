@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from qrfld.conformance.door import Invited, Shaken
+from qrfld.conformance.door import Invited, Shaken, answered
 from qrfld.conformance.initiation import payload, seal
 from qrfld.conformance.verdict import Case
 from qrfld.crypto import labels
@@ -87,8 +87,7 @@ async def _replayed(node: Invited) -> None:
         m3 = first.agreed.m3(first.agreed.honest(first.identity))
         await first.wire.send(m3)
         async with node.wire() as wire:
-            await wire.send(first.agreed.parts[1])
-            await wire.take(node.m2_size, "M2")
+            await answered(wire, first.initiation, first.initiation.m1)
             await wire.send(m3)
             await wire.closed_silently()
 
