@@ -80,7 +80,7 @@ def _mac_for(federation: bool) -> Change:
 
 def _other_suite(initiation: Initiation) -> bytes:
     """An M1 of the other suite, of the right length."""
-    other = 3 - initiation.suite.id
+    other = 2 if initiation.suite.id == 1 else 1
     size = {1: 1184, 2: 1568}[other]
     key = bytes(size)  # every coefficient zero: a valid key
     return initiation.first(replace(initiation.m1, offers=(AES | other,), kem_key=key))
