@@ -133,7 +133,7 @@ class Worker:
     async def _run(self, job: Job, kind: type[R], output: Path | None) -> R:
         await self._turn.acquire()
         exchange = asyncio.create_task(self._exchange(job, kind))
-        exchange.add_done_callback(lambda _: self._turn.release())
+        exchange.add_done_callback(self._ended)
         try:
             return await asyncio.shield(exchange)
         except BaseException:
@@ -142,6 +142,12 @@ class Worker:
             elif output is not None:
                 exchange.add_done_callback(lambda _: _remove(output))
             raise
+
+    def _ended(self, exchange: asyncio.Task[R]) -> None:
+        """Let the next job begin; how a job ended whose caller has left is nobody's business."""
+        self._turn.release()
+        if not exchange.cancelled():
+            exchange.exception()
 
     async def _exchange(self, job: Job, kind: type[R]) -> R:
         result = await self._ask(job)

@@ -22,8 +22,12 @@ from qrfld.errors import (
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text()
 BLOCK = re.findall(r"^    qrfl (.+)$", PAGE, re.MULTILINE)
-OFFLINE = ("init", "id", "config show", "paths", "version")
-ELSEWHERE = ("join", "up", "down", "demo", "config check")  # run with real daemons or own files
+OFFLINE = ("init", "id", "config show", "paths", "version", "crypto list")
+#: Run with real daemons or files of their own; measurements and grids take minutes as documented.
+ELSEWHERE = (
+    *("join", "up", "down", "demo", "config check", "bench", "lab"),
+    *("conformance", "token create | qrfl conformance"),
+)
 
 
 def leaves() -> list[str]:
