@@ -59,6 +59,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
                     "initiation",
                     "inside",
                     "membership",
+                    "resuming",
                     "sessions",
                     "speaker",
                     "verdict",
@@ -70,7 +71,13 @@ TESTED_ELSEWHERE: dict[str, str] = {
                     "cases/first_message",
                     "cases/frames",
                 ),
-                *("cases/joining", "cases/records", "cases/strangers", "cases/streams"),
+                *(
+                    "cases/joining",
+                    "cases/records",
+                    "cases/resumption",
+                    "cases/strangers",
+                    "cases/streams",
+                ),
                 *("cases/reception", "cases/second_message", "cases/structures"),
                 "cases/third_message",
             )

@@ -15,5 +15,6 @@ the import contract forbids them.
   `inside` as a member does, with the `membership` that a token has brought.
 - `client` tests one that dials: `house` is the federation that it is invited to, `calls` the port,
   and `program` starts it for each case.
+- `resuming` opens sessions by ticket, and `coordinating` runs small rounds, so that blobs move.
 - `sessions` opens sessions for the cases that are the same in both roles.
 """

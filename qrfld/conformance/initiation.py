@@ -66,6 +66,11 @@ def m2_size(chosen: Suite) -> int:
     return 2 + 32 + chosen.kem_sizes.ciphertext + 32 + sealed_size(chosen)
 
 
+def other_suite(suite_id: int) -> int:
+    """A suite that everybody knows and that is not this one."""
+    return 2 if suite_id == 1 else 1
+
+
 def payload(identity: PublicIdentity, signature: bytes) -> bytes:
     """What M2 and M3 seal."""
     return identity.suite_id.to_bytes(1) + identity.public_key + signature + b"\x80"

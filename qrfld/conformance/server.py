@@ -15,6 +15,7 @@ from qrfld.conformance.cases import (
     frames,
     joining,
     records,
+    resumption,
     strangers,
     streams,
     structures,
@@ -41,7 +42,11 @@ SHAKING: Final[Sequence[Case[Invited]]] = (
     *cookies.CASES,
     *third_message.CASES,
 )
-ENTERING: Final[Sequence[Case[Inside]]] = (*entry.CASES, *joining.CASES)
+ENTERING: Final[Sequence[Case[Inside]]] = (
+    *entry.CASES,
+    *joining.CASES,
+    *resumption.CASES,
+)
 TALKING: Final[Sequence[Case[Pair]]] = (
     *records.CASES,
     *frames.CASES,

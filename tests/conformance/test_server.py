@@ -19,7 +19,17 @@ from qrfld.crypto.signed import Signed
 from qrfld.crypto.suites import Suite
 from qrfld.net import peers, transfer
 from qrfld.net.timing import Timing
-from qrfld.protocol import bulk, connection, credit, frames, handshake, records, streams, wire
+from qrfld.protocol import (
+    bulk,
+    connection,
+    credit,
+    frames,
+    handshake,
+    records,
+    streams,
+    tickets,
+    wire,
+)
 from qrfld.protocol.session import BulkSecret, Opened, Outcome
 
 #: The recommended waits are awaited in the catalogue; nobody needs the real ones for that.
@@ -106,7 +116,7 @@ def own_identity_accepted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(handshake, "_verify", lambda *_: None)
 
 
-def bulk_mac_unchecked(patch: pytest.MonkeyPatch) -> None:
+def macs_unchecked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(bulk.hmac, "compare_digest", lambda *_: True)
 
 
@@ -165,6 +175,14 @@ def blobs_unanswered(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(transfer.Transfers, "_reset", lambda *_: None)
 
 
+def tickets_unspent(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tickets.TicketGate, "use", lambda *_: None)
+
+
+def older_tickets_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tickets.Tickets, "forget", lambda *_: None)
+
+
 MUTANTS: list[tuple[Mutation, str]] = [
     (mac1_unchecked, "mac1-last-byte"),
     (mac1_unchecked, "mac1-of-a-stranger"),
@@ -173,7 +191,7 @@ MUTANTS: list[tuple[Mutation, str]] = [
     (signature_unverified, "m3-context"),
     (own_identity_accepted, "m3-reflected"),
     (offers_uncounted, "offers-nine"),
-    (bulk_mac_unchecked, "b1-mac"),
+    (macs_unchecked, "b1-mac"),
     (bulk_unconfirmed, "b3-garbage"),
     (record_length_unbounded, "record-too-long"),
     (key_update_ignored, "key-update"),
@@ -186,6 +204,9 @@ MUTANTS: list[tuple[Mutation, str]] = [
     (certificates_unchecked, "hello-signature"),
     (sessions_doubled, "duplicate"),
     (blobs_unanswered, "get-not-found"),
+    (tickets_unspent, "resume-once"),
+    (older_tickets_kept, "resume-older"),
+    (macs_unchecked, "resume-mac"),
 ]
 
 

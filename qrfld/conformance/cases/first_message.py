@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from qrfld.conformance.door import Invited, Shaken, answered, retried
-from qrfld.conformance.initiation import RETRY, Initiation, mac1, sealed_size
+from qrfld.conformance.initiation import RETRY, Initiation, mac1, other_suite, sealed_size
 from qrfld.conformance.verdict import Case, expect
 from qrfld.crypto.identity import NodeId
 
@@ -80,7 +80,7 @@ def _mac_for(federation: bool) -> Change:
 
 def _other_suite(initiation: Initiation) -> bytes:
     """An M1 of the other suite, of the right length."""
-    other = 2 if initiation.suite.id == 1 else 1
+    other = other_suite(initiation.suite.id)
     size = {1: 1184, 2: 1568}[other]
     key = bytes(size)  # every coefficient zero: a valid key
     return initiation.first(replace(initiation.m1, offers=(AES | other,), kem_key=key))

@@ -14,7 +14,7 @@ from typing import Final
 from qrfld.conformance.answer import Answer, answer, hear_m1
 from qrfld.conformance.calls import Caller, Calls
 from qrfld.conformance.cases.first_message import SMALL_ORDER
-from qrfld.conformance.initiation import RETRY, payload, seal
+from qrfld.conformance.initiation import RETRY, other_suite, payload, seal
 from qrfld.conformance.verdict import Case, InconclusiveError, expect
 from qrfld.crypto import labels
 from qrfld.crypto.identity import Identity
@@ -72,6 +72,12 @@ def _patched(at: int, value: int) -> Lie:
         return scene.agreed.m2(bytes(shown))
 
     return lie
+
+
+def _other_suite(scene: Scene) -> bytes:
+    shown = bytearray(scene.honest)
+    shown[0] = other_suite(scene.identity.suite_id)
+    return scene.agreed.m2(bytes(shown))
 
 
 def _signing(data: Callable[[Scene], bytes], context: bytes = labels.SIGN_RESPONDER) -> Lie:
@@ -248,14 +254,18 @@ CASES: Final[list[Case[Calls]]] = [
     Case("m2-aead-known", "5.5", "fails at an AEAD that it did not offer", _unoffered_aead),
     _case("m2-aead-unknown", "fails at an unknown AEAD", _unoffered(lambda suite: 0x0900 | suite)),
     _case("m2-aead-0", "fails at AEAD 0", _unoffered(lambda suite: suite)),
-    _case("m2-other-suite", "fails at another suite", _unoffered(lambda suite: 0x0100 | 3 - suite)),
+    _case(
+        "m2-other-suite",
+        "fails at another suite",
+        _unoffered(lambda suite: 0x0100 | other_suite(suite)),
+    ),
     _case("m2-random", "notices a changed random", _flipped(10)),
     _case("m2-ciphertext", "notices a changed KEM ciphertext", _flipped(500)),
     _case("m2-sealed", "notices a changed payload", _flipped(3000)),
     _case("m2-tag", "opens M2 with its tag", _flipped(-1)),
     _case("m2-initiator-key", "has a handshake key for each direction", _initiators_key),
     _case("m2-aad", "opens M2 with th1 as additional data", _no_aad),
-    _case("m2-suite", "fails if the signer's suite is not the session's", _patched(0, 2)),
+    _case("m2-suite", "fails if the signer's suite is not the session's", _other_suite),
     _case("m2-extensions", "fails if the extensions are not empty", _patched(-1, 0x81)),
     _case("m2-somebody-else", "fails if another node answers", _somebody_else),
     _case("m2-signature", "verifies the signature", _patched(-100, 0x55)),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from qrfld.conformance.door import Invited, Shaken, answered
-from qrfld.conformance.initiation import payload, seal
+from qrfld.conformance.initiation import other_suite, payload, seal
 from qrfld.conformance.verdict import Case
 from qrfld.crypto import labels
 
@@ -40,6 +40,12 @@ def _patched(at: int, value: int) -> Lie:
         return shaken.agreed.m3(bytes(shown))
 
     return lie
+
+
+def _other_suite(shaken: Shaken) -> bytes:
+    shown = bytearray(shaken.agreed.honest(shaken.identity))
+    shown[0] = other_suite(shaken.identity.suite_id)
+    return shaken.agreed.m3(bytes(shown))
 
 
 def _signing(data: Callable[[Shaken], bytes], context: bytes = labels.SIGN_INITIATOR) -> Lie:
@@ -118,7 +124,7 @@ CASES: Final[list[Case[Invited]]] = [
     _case("m3-last-byte", "opens M3 with its tag", _flipped(-1)),
     _case("m3-responder-key", "has a handshake key for each direction", _its_key),
     _case("m3-aad", "opens M3 with th2 as additional data", _old_aad),
-    _case("m3-suite", "fails if the signer's suite is not the session's", _patched(0, 2)),
+    _case("m3-suite", "fails if the signer's suite is not the session's", _other_suite),
     _case("m3-suite-0", "fails if the signer's suite is unknown", _patched(0, 0)),
     _case("m3-extensions", "fails if the extensions are not empty", _patched(-1, 0x81)),
     _case("m3-extensions-null", "fails if the extensions are no map", _patched(-1, 0xC0)),
