@@ -94,6 +94,7 @@ WHOLE_HOUSE = {
     "tests/aggregation/test_byzfl.py",
     "tests/aggregation/test_robustness.py",
     "tests/protocol/test_spec.py",
+    "tests/spec/test_proverif.py",
     "tests/systemd/test_service.py",
     "tests/tasks/test_examples.py",
 }
