@@ -2,11 +2,11 @@
 
     python spec/analysis/check.py [WORD ...]       only cases with one of the words in their name
 
-A model is a `.pv` file; its head names the libraries that go before it. Above each query stands what
-it must give, `(* expect true: name *)`: `true`, proved; `false`, an attack was found and rebuilt; what
-ProVerif cannot decide is neither. `variants.toml` holds variants: lines of models and libraries that
-are replaced by others, and the queries that then must find an attack or still hold. Every query runs
-by itself, so that it has a result and a time of its own.
+A model is a `.pv` file; its head names the libraries that go before it. Above each query stands
+what it must give, `(* expect true: name *)`: `true`, proved; `false`, an attack was found and
+rebuilt; what ProVerif cannot decide is neither. `variants.toml` holds variants: lines of models
+and libraries that are replaced by others, and the queries that then must find an attack or
+still hold. Every query runs by itself, so that it has a result and a time of its own.
 """
 
 from __future__ import annotations
